@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "encryptors/encryptor.h"
+
+namespace volcrypt {
+
+// /etc/volcrypt/volcryptd.toml and the drop-ins beside it. The defaults here are the built-in ones, in force without a
+// file; docs/volcryptd.toml says what each means for an operator.
+
+enum class Role : uint8_t { kNone, kCompute, kAdmin };
+
+struct ServerConfig {
+  std::vector<std::string> listen = {"unix:/run/volcrypt/volcryptd.sock"};
+  absl::Duration operation_timeout = absl::Seconds(60);
+  uint32_t max_operations = 32;
+};
+
+// One [[access]] table: these callers have this role.
+struct AccessConfig {
+  Role role = Role::kNone;
+  std::vector<std::string> users;   // names or numbers
+  std::vector<std::string> groups;  // likewise
+};
+
+struct VolumesConfig {
+  bool format_if_blank = true;  // first_use
+  Encryption encryption{
+      .format = Format::kLuks2, .cipher = "aes-xts-plain64", .key_size_bits = 512, .sector_size_bytes = 0};
+  std::vector<std::string> device_prefixes = {"/dev/"};
+  std::vector<std::string> allowed_ciphers = {"aes-xts-plain64", "aes-cbc-essiv:sha256", "aes-xts-plain"};
+};
+
+struct LocalKeyManagerConfig {
+  std::string path = "/var/lib/volcrypt/keys.db";
+  // Empty: the systemd credential volcrypt.kek, else a file beside the store. "credential:NAME" names a credential.
+  std::string kek_file;
+};
+
+struct KeyManagersConfig {
+  std::string default_name = "local";
+  // By section name. One type so far; each further type joins the variant.
+  std::map<std::string, std::variant<LocalKeyManagerConfig>> sections = {{"local", LocalKeyManagerConfig{}}};
+};
+
+struct LogConfig {
+  std::string level = "info";  // debug, info, warning, error
+};
+
+struct Config {
+  ServerConfig server;
+  std::vector<AccessConfig> access;
+  VolumesConfig volumes;
+  KeyManagersConfig key_managers;
+  LogConfig log;
+};
+
+// One thing wrong with the configuration: "FILE:LINE: key: what".
+struct ConfigError {
+  std::string file;
+  uint32_t line = 0;  // 0: the file as a whole
+  std::string key;
+  std::string what;
+};
+std::string ToString(const ConfigError& error);
+
+struct ConfigResult {
+  Config config;
+  std::vector<ConfigError> errors;  // the configuration may be used only when there is none
+};
+
+// Reads `path` and then, in the order of their names, the *.toml files in the directory of the same name with ".d"
+// for ".toml". A later file's key replaces an earlier one's. With `must_exist` a missing `path` is an error; a missing
+// directory never is.
+ConfigResult LoadConfig(const std::string& path, bool must_exist);
+
+// The same for one text, for tests and fuzzing; `file` stands in the errors.
+ConfigResult ParseConfig(std::string_view text, const std::string& file);
+
+}  // namespace volcrypt

@@ -1,0 +1,180 @@
+// The vocabulary of volume encryption and the interface behind which it happens.
+//
+// Encryptor has four implementations: VolumeEncryptor (the LUKS code, in a worker of volcrypt-helper), HelperClient
+// (the agent's proxy to such a worker), the worker's dispatcher, which is driven by requests, and the tests' fake.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "encryptors/secret_bytes.h"
+
+namespace volcrypt {
+
+enum class Format : uint8_t { kUnspecified, kLuks1, kLuks2, kPlain };
+
+struct Encryption {
+  Format format = Format::kUnspecified;
+  std::string cipher;              // kernel notation: aes-xts-plain64
+  uint32_t key_size_bits = 0;      // of the volume key
+  uint32_t sector_size_bytes = 0;  // 0: choose
+};
+
+struct KeyReference {
+  std::string key_manager;
+  std::string key_id;
+};
+
+enum class KeyType : uint8_t {
+  kSymmetric,   // LUKS passphrase: lower-case hexadecimal text of the bytes, as os-brick does
+  kPassphrase,  // LUKS passphrase: the bytes unchanged
+  kOpaque,      // like kSymmetric, but nothing vouches for its entropy
+};
+
+struct Key {
+  KeyType type = KeyType::kSymmetric;
+  SecretBytes bytes;
+  // From a random generator and at least 128 bits: the keyslot needs no slow key derivation.
+  bool high_entropy = false;
+};
+
+enum class MappingState : uint8_t { kActive, kSuspended, kBroken, kDetaching };
+
+// A dm-crypt mapping of ours as it is on this host.
+struct Mapping {
+  std::string volume_id;
+  MappingState state = MappingState::kActive;
+  std::string state_reason;  // why not kActive, for people
+  std::string device;        // backing device or file, canonical path
+  std::string device_path;   // /dev/mapper/volcrypt-<volume_id>
+  uint64_t size_bytes = 0;   // what the guest sees
+  std::string luks_uuid;
+  Encryption encryption;  // as found
+  bool read_only = false;
+  uint64_t open_count = 0;
+  std::string header_volume_id;            // of the token, when it names another volume
+  std::optional<KeyReference> key;         // from this host's record
+  std::optional<absl::Time> formatted_at;  // likewise
+};
+
+struct AttachRequest {
+  std::string volume_id;
+  std::string device;     // absolute path
+  KeyReference key;       // goes into token and records
+  Encryption encryption;  // used when the volume is formatted; the format is compared with what is found if specified
+  bool read_only = false;
+  bool allow_discards = false;
+  bool may_format = false;  // first use is allowed by the caller and the configuration
+  // Second operation of a first use: the LUKS UUID that was claimed for this volume in the first-use record.
+  std::string format_as_uuid;
+  std::vector<std::string> allowed_ciphers;  // beyond the helper's own list nothing is ever allowed
+};
+
+enum class AttachOutcome : uint8_t {
+  kOpened,
+  kAlreadyAttached,
+  kFormatted,
+  kBlank,      // nothing there and first use is allowed: claim the first-use record, then ask again with format_as_uuid
+  kKeyNeeded,  // asked without a key, and everything up to the need for one was right
+};
+
+struct AttachResult {
+  AttachOutcome outcome = AttachOutcome::kOpened;
+  Mapping mapping;          // not for kBlank, kKeyNeeded
+  std::string resume_uuid;  // kBlank: an interrupted first use on this host began with this LUKS UUID; continue with it
+  std::vector<std::string> warnings;
+};
+
+struct DetachRequest {
+  std::string volume_id;  // one of the two
+  std::string device;
+  bool deferred = false;
+};
+
+struct DetachResult {
+  bool was_attached = false;
+  bool pending = false;   // deferred: still in use
+  std::string volume_id;  // whose mapping it was
+};
+
+struct ExtendRequest {
+  std::string volume_id;
+  std::vector<std::string> allowed_ciphers;
+};
+
+struct ExtendResult {
+  Mapping mapping;
+  uint64_t previous_size_bytes = 0;
+};
+
+enum class Content : uint8_t {
+  kUnspecified,
+  kBlank,
+  kLuks1,
+  kLuks2,
+  kForeign,
+  kUnreadable,
+  kIncompleteFormat,
+  kErased,
+  kDamagedHeader,
+};
+
+struct Signature {
+  std::string type;  // libblkid's name
+  uint64_t offset_bytes = 0;
+  std::string uuid;
+  std::string label;
+};
+
+struct Keyslot {
+  uint32_t index = 0;
+  std::string pbkdf;
+  uint32_t iterations = 0;
+  uint32_t memory_kib = 0;
+  uint32_t parallelism = 0;
+  std::string cipher;
+};
+
+struct LuksHeader {
+  std::string uuid;
+  Encryption encryption;
+  std::vector<Keyslot> keyslots;  // active ones
+  std::string volume_id;          // of the volcrypt token; a hint that may inform and forbid, never permit
+  KeyReference key;               // likewise
+  std::string label;
+  uint64_t data_offset_bytes = 0;
+};
+
+struct Inspection {
+  std::string device;  // canonical path
+  uint64_t size_bytes = 0;
+  Content content = Content::kUnspecified;
+  std::vector<Signature> signatures;
+  std::optional<LuksHeader> luks;
+  std::string mapped_as;
+  std::string detail;  // what was found where, for people
+};
+
+// Errors carry a reason (encryptors/reason.h). A deadline bounds the wait, not the work: DEVICE_TIMED_OUT means that
+// the work may still finish. `key` may be null and stays the caller's.
+class Encryptor {
+ public:
+  virtual ~Encryptor() = default;
+
+  virtual absl::StatusOr<AttachResult> Attach(const AttachRequest& request, const Key* key, absl::Time deadline) = 0;
+  virtual absl::StatusOr<DetachResult> Detach(const DetachRequest& request, absl::Time deadline) = 0;
+  // LUKS2 answers KEY_REQUIRED without a key.
+  virtual absl::StatusOr<ExtendResult> Extend(const ExtendRequest& request, const Key* key, absl::Time deadline) = 0;
+  virtual absl::StatusOr<Inspection> Inspect(const std::string& device, absl::Time deadline) = 0;
+  // One mapping from the kernel and this host's record. Takes no lock and does not touch the device. NOT_ATTACHED.
+  virtual absl::StatusOr<Mapping> Query(const std::string& volume_id, absl::Time deadline) = 0;
+  // Drops this host's records of the volume; touches no device. DEVICE_IN_USE while it is attached.
+  virtual absl::Status Forget(const std::string& volume_id, absl::Time deadline) = 0;
+};
+
+}  // namespace volcrypt
