@@ -10,7 +10,7 @@
 namespace volcrypt {
 namespace {
 
-constexpr std::string_view kPayloadUrl = "volcrypt/error";
+constexpr absl::string_view kPayloadUrl = "volcrypt/error";
 
 struct ReasonRow {
   Reason reason;

@@ -1,8 +1,6 @@
 #include "encryptors/volume_id.h"
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 
 namespace volcrypt {
 
@@ -15,10 +13,10 @@ bool IsValidVolumeId(std::string_view volume_id) {
   return true;
 }
 
-std::string MappingName(std::string_view volume_id) { return absl::StrCat(kMappingPrefix, volume_id); }
+std::string MappingName(std::string_view volume_id) { return std::string(kMappingPrefix).append(volume_id); }
 
 std::optional<std::string> VolumeIdOfMapping(std::string_view mapping_name) {
-  if (!absl::StartsWith(mapping_name, kMappingPrefix)) return std::nullopt;
+  if (!mapping_name.starts_with(kMappingPrefix)) return std::nullopt;
   const std::string_view volume_id = mapping_name.substr(kMappingPrefix.size());
   if (!IsValidVolumeId(volume_id)) return std::nullopt;
   return std::string(volume_id);
