@@ -1,0 +1,65 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "encryptors/encryptor.h"
+#include "encryptors/listening_socket.h"
+#include "encryptors/unique_fd.h"
+#include "encryptors/worker.h"
+
+struct pollfd;
+
+namespace volcrypt {
+
+using PeerHasGoneFunction = std::function<bool()>;
+
+struct HelperOptions {
+  uid_t peer_uid = 0;       // who may connect; root always may
+  size_t max_waiting = 64;  // workers whose peer waits for the answer
+  // Workers whose peer has gone, counted apart: those that hang on a dead storage target must not use up the slots.
+  size_t max_abandoned = 1024;
+  WorkerTimeouts timeouts;
+  // Called in each worker.
+  std::function<std::unique_ptr<Encryptor>(PeerHasGoneFunction)> make_encryptor;
+};
+
+// The resident half of the privileged side: accepts connections and forks a worker for each. A worker that crashes or
+// hangs is nobody else's problem. Single-threaded, and the process must be too, because it forks.
+class Helper {
+ public:
+  Helper(HelperOptions options, ListeningSocket listener);
+
+  // Serves until SIGTERM or SIGINT, then waits for the running workers however long they take: one that is killed in
+  // the middle of a write leaves half a header.
+  absl::Status Run();
+
+ private:
+  absl::Status CatchSignals();
+  void WaitForEvents();
+  void HandleHangUps(const std::vector<pollfd>& watched);
+  void HandleSignals();
+  void ReapWorkers();
+  void AcceptOne();
+  absl::Status CheckRoom() const;
+  void StartWorker(UniqueFd connection);
+  [[noreturn]] void RunWorker(UniqueFd connection);
+
+  const HelperOptions options_;
+  ListeningSocket listener_;
+  UniqueFd signals_;
+  bool stopping_ = false;
+  absl::Time accept_again_ = absl::InfinitePast();
+  // Both by process id. A connection is kept to see its peer hang up, and closed when the worker ends: thus the peer
+  // of a worker that crashed sees the end of the stream.
+  std::map<pid_t, UniqueFd> waiting_;
+  std::vector<pid_t> abandoned_;
+};
+
+}  // namespace volcrypt

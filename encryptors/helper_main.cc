@@ -1,0 +1,91 @@
+// volcrypt-helper: the privileged half of volcryptd.
+
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <exception>
+#include <memory>
+#include <utility>
+
+#include "encryptors/helper.h"
+#include "encryptors/helper_command_line.h"
+#include "encryptors/listening_socket.h"
+#include "encryptors/private_directory.h"
+#include "encryptors/volume_encryptor.h"
+
+namespace volcrypt {
+namespace {
+
+constexpr int kExitFailed = 1;
+constexpr int kExitUsage = 2;
+
+// Keys pass through the workers' memory, and they inherit all of this.
+absl::Status ProtectProcess() {
+  umask(0077);
+  const rlimit no_core = {.rlim_cur = 0, .rlim_max = 0};
+  if (setrlimit(RLIMIT_CORE, &no_core) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0) {
+    return absl::InternalError("core files cannot be turned off");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ListeningSocket> Listen(const HelperCommandLine& command_line) {
+  if (command_line.fd) return ListeningSocket::Adopt(*command_line.fd);
+  if (!command_line.socket_path.empty()) {
+    return ListeningSocket::Create(command_line.socket_path, command_line.peer_uid);
+  }
+  absl::StatusOr<ListeningSocket> passed = ListeningSocket::FromSystemd();
+  if (!absl::IsNotFound(passed.status())) return passed;
+  return absl::InvalidArgumentError(
+      "where to listen? give --socket PATH or --fd N, or start it by a systemd socket unit");
+}
+
+absl::Status Serve(const HelperCommandLine& command_line) {
+  if (geteuid() != 0) return absl::FailedPreconditionError("must run as root: it opens devices and makes mappings");
+  if (absl::Status status = ProtectProcess(); !status.ok()) return status;
+  if (absl::Status status = EnsurePrivateDirectory(command_line.state_dir); !status.ok()) return status;
+  if (absl::Status status = EnsurePrivateDirectory(command_line.lock_dir); !status.ok()) return status;
+  absl::StatusOr<ListeningSocket> listener = Listen(command_line);
+  if (!listener.ok()) return listener.status();
+
+  const VolumeEncryptorOptions volumes = {.state_dir = command_line.state_dir,
+                                          .lock_dir = command_line.lock_dir,
+                                          .device_prefixes = command_line.device_prefixes};
+  Helper helper({.peer_uid = command_line.peer_uid,
+                 .make_encryptor =
+                     [volumes](PeerHasGoneFunction peer_has_gone) {
+                       return std::make_unique<VolumeEncryptor>(volumes, std::move(peer_has_gone));
+                     }},
+                *std::move(listener));
+  return helper.Run();
+}
+
+int Main(int argc, char** argv) {
+  const absl::StatusOr<HelperCommandLine> command_line = ParseHelperCommandLine(argc, argv);
+  absl::Status status = command_line.status();
+  if (status.ok()) {
+    if (command_line->help) return fputs(HelperUsage().c_str(), stdout) < 0 ? kExitFailed : 0;
+    if (command_line->version) return puts("volcrypt-helper " VOLCRYPT_VERSION) < 0 ? kExitFailed : 0;
+    status = Serve(*command_line);
+  }
+  if (status.ok()) return 0;
+  fprintf(stderr, "volcrypt-helper: %s\n", std::string(status.message()).c_str());
+  if (!absl::IsInvalidArgument(status)) return kExitFailed;
+  fputs("Try --help.\n", stderr);
+  return kExitUsage;
+}
+
+}  // namespace
+}  // namespace volcrypt
+
+int main(int argc, char** argv) {
+  try {
+    return volcrypt::Main(argc, argv);
+  } catch (const std::exception& exception) {
+    fprintf(stderr, "volcrypt-helper: %s\n", exception.what());
+    return 1;
+  }
+}
