@@ -9,6 +9,11 @@
 #include <string_view>
 
 namespace volcrypt {
+namespace {
+
+constexpr std::string_view kDigits = "0123456789abcdef";
+
+}  // namespace
 
 std::string RandomUuid() {
   std::array<uint8_t, 16> bytes{};
@@ -21,7 +26,6 @@ std::string RandomUuid() {
   bytes[6] = static_cast<uint8_t>((bytes[6] & 0x0F) | 0x40);
   bytes[8] = static_cast<uint8_t>((bytes[8] & 0x3F) | 0x80);
 
-  constexpr std::string_view kDigits = "0123456789abcdef";
   std::string text;
   text.reserve(36);
   for (size_t i = 0; i < bytes.size(); ++i) {
@@ -30,6 +34,15 @@ std::string RandomUuid() {
     text += kDigits[bytes[i] & 0x0F];
   }
   return text;
+}
+
+bool IsCanonicalUuid(std::string_view text) {
+  if (text.size() != 36) return false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool hyphen = i == 8 || i == 13 || i == 18 || i == 23;
+    if (hyphen ? text[i] != '-' : kDigits.find(text[i]) == std::string_view::npos) return false;
+  }
+  return true;
 }
 
 }  // namespace volcrypt

@@ -1,0 +1,219 @@
+#include "agent/attach_operation.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "agent/attach_request.h"
+#include "agent/error_precedence.h"
+#include "agent/header_key.h"
+#include "encryptors/reason.h"
+
+namespace volcrypt {
+namespace {
+
+// A record that is only bookkeeping must not cost a caller an attach that has succeeded.
+constexpr absl::Duration kBookkeepingTime = absl::Seconds(5);
+
+// The deadline less a share of what is left of it, which is kept for what must come afterwards.
+absl::Time Before(absl::Time deadline, double share) {
+  const absl::Time now = absl::Now();
+  return now + (deadline - now) * (1 - share);
+}
+
+bool KeyManagerIsAway(const absl::Status& error) {
+  return HasReason(error, Reason::kKeyManagerUnavailable) || HasReason(error, Reason::kKeyManagerTimedOut);
+}
+
+absl::Status BrokenPromise(const AttachRequest& request, const std::string& what) {
+  return MakeError(Reason::kWorkerFailed, absl::StrCat("the worker for volume ", request.volume_id, " ", what),
+                   {{"volume_id", request.volume_id}});
+}
+
+// Whether the worker's refusal to format ended it for certain, with nothing on the device that another host could
+// stumble over. Everything that tells of somebody else's work, of an interrupted write, or that may come from a worker
+// which still runs, proves nothing: then the claim stays, and this host alone can go on with it.
+bool ProvesNothingWritten(const absl::Status& refusal) {
+  switch (ReasonOf(refusal).value_or(Reason::kWorkerFailed)) {
+    case Reason::kInvalidField:
+    case Reason::kInvalidVolumeId:
+    case Reason::kInvalidKeyId:
+    case Reason::kDeviceNotAllowed:
+    case Reason::kUnsupportedEncryption:
+    case Reason::kUnknownKeyManager:
+    case Reason::kKeyRequired:
+    case Reason::kDeviceNotFound:
+    case Reason::kNotAttached:
+    case Reason::kAttachedDifferently:
+    case Reason::kVolumeNotFormatted:
+    case Reason::kDeviceNotBlank:
+    case Reason::kHeaderDamaged:
+    case Reason::kVolumeHeaderLost:
+    case Reason::kVolumeErased:
+    case Reason::kHeaderMismatch:
+    case Reason::kHeaderRefused:
+    case Reason::kDeviceTooSmall:
+    case Reason::kDeviceReadOnly:
+    case Reason::kStateNotWritable:
+    case Reason::kKernelUnsupported:
+    case Reason::kKeyNotFound:
+    case Reason::kKeyAccessDenied:
+    case Reason::kKeyUnfit:
+    case Reason::kKeyInUse:
+      return true;
+    case Reason::kDeviceInUse:
+    case Reason::kMappingInUse:
+    case Reason::kFormatIncomplete:
+    case Reason::kKeyRejected:  // only the check of a keyslot that was written can say so
+    case Reason::kKeyManagerUnavailable:
+    case Reason::kLibvirtUnavailable:
+    case Reason::kHelperUnavailable:
+    case Reason::kDeviceIoError:
+    case Reason::kOperationInProgress:
+    case Reason::kTooManyOperations:
+    case Reason::kOutOfMemory:
+    case Reason::kDeviceTimedOut:
+    case Reason::kKeyManagerTimedOut:
+    case Reason::kCallerTokenRejected:
+    case Reason::kCallerUnknown:
+    case Reason::kCallerNotAllowed:
+    case Reason::kWorkerFailed:
+      return false;
+  }
+  return false;
+}
+
+AttachAnswer AnswerOf(AttachResult result, const std::vector<std::string>& more_warnings) {
+  AttachAnswer answer{.mapping = std::move(result.mapping),
+                      .formatted = result.outcome == AttachOutcome::kFormatted,
+                      .already_attached = result.outcome == AttachOutcome::kAlreadyAttached,
+                      .warnings = std::move(result.warnings)};
+  answer.warnings.insert(answer.warnings.end(), more_warnings.begin(), more_warnings.end());
+  return answer;
+}
+
+}  // namespace
+
+AttachOperation::AttachOperation(const Surroundings& surroundings, AttachRequest request, absl::Time deadline)
+    : surroundings_(surroundings), request_(std::move(request)), deadline_(deadline) {}
+
+absl::StatusOr<AttachAnswer> AttachOperation::Run(bool mapped) {
+  absl::StatusOr<AttachResult> result = Open(mapped);
+  if (!result.ok()) return result.status();
+  switch (result->outcome) {
+    case AttachOutcome::kAlreadyAttached:
+      return AnswerOf(*std::move(result), {});
+    case AttachOutcome::kOpened: {
+      FirstUseDialogue first_use = Dialogue();
+      return Opened(first_use, *std::move(result));
+    }
+    case AttachOutcome::kBlank:
+      if (!request_.may_format) return BrokenPromise(request_, "offered to format what may not be formatted");
+      return FormatBlank(result->resume_uuid);
+    case AttachOutcome::kKeyNeeded:
+      return BrokenPromise(request_, "asked for the key that it had been given");
+    case AttachOutcome::kFormatted:
+      return BrokenPromise(request_, "formatted without being told to");
+  }
+  return BrokenPromise(request_, "gave an answer that is not known");
+}
+
+// An idempotent repeat needs no key, so it must work while the key manager is away.
+absl::StatusOr<AttachResult> AttachOperation::Open(bool mapped) {
+  if (mapped) {
+    absl::StatusOr<AttachResult> result = OpenWithoutKey();
+    if (!result.ok() || result->outcome != AttachOutcome::kKeyNeeded) return result;
+  }
+  if (absl::Status chosen = ChooseKey(); !chosen.ok()) return chosen;
+  const absl::StatusOr<Key>& key = FetchedKey();
+  if (key.ok()) return surroundings_.encryptor.Attach(request_, &*key, deadline_);
+  if (mapped || ComesBeforeDevice(key.status()) || absl::Now() >= deadline_) return key.status();
+  absl::StatusOr<AttachResult> result = OpenWithoutKey();
+  if (result.ok() && result->outcome == AttachOutcome::kKeyNeeded) return key.status();
+  return result;
+}
+
+absl::StatusOr<AttachResult> AttachOperation::OpenWithoutKey() {
+  return surroundings_.encryptor.Attach(request_, nullptr, deadline_);
+}
+
+absl::Status AttachOperation::ChooseKey() {
+  if (!request_.key.key_id.empty()) return absl::OkStatus();
+  const absl::StatusOr<Inspection> inspection = surroundings_.encryptor.Inspect(request_.device, deadline_);
+  if (!inspection.ok()) return inspection.status();
+  absl::StatusOr<KeyReference> key =
+      KeyNamedByHeader(*inspection, request_.volume_id, surroundings_.default_key_manager);
+  if (key.ok()) request_.key = *std::move(key);
+  return key.status();
+}
+
+const absl::StatusOr<Key>& AttachOperation::FetchedKey() {
+  // A key manager that does not answer leaves time to say what else is wrong.
+  if (!key_) key_ = surroundings_.key_manager.Get(request_.key.key_id, Before(deadline_, 0.25));
+  return *key_;
+}
+
+absl::StatusOr<AttachAnswer> AttachOperation::FormatBlank(const std::string& resume_uuid) {
+  FirstUseDialogue first_use = Dialogue();
+  if (const absl::StatusOr<Key>& key = FetchedKey(); !key.ok()) {
+    // Nothing is claimed that cannot be formatted; but what the record forbids is told before what the key lacks.
+    if (ComesBeforeDevice(key.status()) || KeyManagerIsAway(key.status())) return key.status();
+    absl::Status checked = first_use.Check(resume_uuid, deadline_);
+    return checked.ok() ? key.status() : checked;
+  }
+  const absl::StatusOr<std::string> luks_uuid = first_use.Claim(resume_uuid, Before(deadline_, 0.25));
+  if (!luks_uuid.ok()) return luks_uuid.status();
+  return Format(first_use, *luks_uuid);
+}
+
+absl::StatusOr<AttachAnswer> AttachOperation::Format(FirstUseDialogue& first_use, const std::string& luks_uuid) {
+  const AttachRequest request = ForFirstUse(request_, surroundings_.config, luks_uuid);
+  absl::StatusOr<AttachResult> result = surroundings_.encryptor.Attach(request, &*FetchedKey(), deadline_);
+  if (!result.ok()) {
+    if (!ProvesNothingWritten(result.status())) return result.status();
+    return WithRollbackError(result.status(), first_use.Withdraw(deadline_));
+  }
+  switch (result->outcome) {
+    case AttachOutcome::kFormatted:
+      if (result->mapping.luks_uuid == luks_uuid) return Confirm(first_use, *std::move(result));
+      return CloseAfter(BrokenPromise(request_, "formatted as another LUKS UUID than it was told"));
+    case AttachOutcome::kOpened:
+    case AttachOutcome::kAlreadyAttached:
+      return Opened(first_use, *std::move(result));
+    case AttachOutcome::kBlank:
+    case AttachOutcome::kKeyNeeded:
+      break;
+  }
+  return BrokenPromise(request_, "was told to format and neither did nor said why");
+}
+
+absl::StatusOr<AttachAnswer> AttachOperation::Confirm(FirstUseDialogue& first_use, AttachResult result) {
+  absl::Status confirmed = first_use.Confirm(result.mapping.luks_uuid, Before(deadline_, 0.25));
+  if (confirmed.ok()) return AnswerOf(std::move(result), first_use.Warnings());
+  if (KeyManagerIsAway(confirmed)) {
+    confirmed = MakeError(Reason::kKeyManagerUnavailable,
+                          absl::StrCat("volume ", request_.volume_id,
+                                       " was formatted and is closed again, because its first-use record could not be "
+                                       "confirmed: ",
+                                       confirmed.message(), "; try again"),
+                          MetadataOf(confirmed));
+  }
+  return CloseAfter(confirmed);
+}
+
+absl::Status AttachOperation::CloseAfter(const absl::Status& error) {
+  const DetachRequest request{.volume_id = request_.volume_id, .device = "", .deferred = false};
+  return WithRollbackError(error, surroundings_.encryptor.Detach(request, deadline_).status());
+}
+
+AttachAnswer AttachOperation::Opened(FirstUseDialogue& first_use, AttachResult result) const {
+  first_use.NoteOpened(result.mapping.luks_uuid, std::min(Before(deadline_, 0.5), absl::Now() + kBookkeepingTime));
+  return AnswerOf(std::move(result), first_use.Warnings());
+}
+
+FirstUseDialogue AttachOperation::Dialogue() const {
+  return {surroundings_.key_manager, request_.key.key_id, request_.volume_id, surroundings_.host};
+}
+
+}  // namespace volcrypt

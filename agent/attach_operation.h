@@ -1,0 +1,61 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "agent/config.h"
+#include "agent/first_use.h"
+#include "agent/keys/key_manager.h"
+#include "encryptors/encryptor.h"
+
+namespace volcrypt {
+
+struct AttachAnswer {
+  Mapping mapping;
+  bool formatted = false;
+  bool already_attached = false;
+  std::vector<std::string> warnings;  // for the log
+};
+
+// One attach: the order in which the encryptor and the key manager are asked. Errors keep their precedence (request,
+// caller, attachment state, device, header, key, kernel) although the key is fetched before the device is looked at,
+// which spares the usual attach a second worker. Runs once.
+class AttachOperation {
+ public:
+  struct Surroundings {
+    Encryptor& encryptor;
+    KeyManager& key_manager;  // of the request's key; the default one when it names none
+    const std::string& default_key_manager;
+    const VolumesConfig& config;
+    const std::string& host;
+  };
+
+  AttachOperation(const Surroundings& surroundings, AttachRequest request, absl::Time deadline);
+
+  // `mapped`: the kernel has a mapping of this volume.
+  absl::StatusOr<AttachAnswer> Run(bool mapped);
+
+ private:
+  absl::StatusOr<AttachResult> Open(bool mapped);
+  absl::StatusOr<AttachResult> OpenWithoutKey();
+  absl::Status ChooseKey();
+  const absl::StatusOr<Key>& FetchedKey();
+
+  absl::StatusOr<AttachAnswer> FormatBlank(const std::string& resume_uuid);
+  absl::StatusOr<AttachAnswer> Format(FirstUseDialogue& first_use, const std::string& luks_uuid);
+  absl::StatusOr<AttachAnswer> Confirm(FirstUseDialogue& first_use, AttachResult result);
+  absl::Status CloseAfter(const absl::Status& error);
+  AttachAnswer Opened(FirstUseDialogue& first_use, AttachResult result) const;
+  FirstUseDialogue Dialogue() const;
+
+  const Surroundings surroundings_;
+  AttachRequest request_;
+  const absl::Time deadline_;
+  std::optional<absl::StatusOr<Key>> key_;  // once it was asked for
+};
+
+}  // namespace volcrypt

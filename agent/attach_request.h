@@ -1,0 +1,43 @@
+// What a caller asks for, and what of it reaches the encryptor.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "agent/config.h"
+#include "encryptors/encryptor.h"
+
+namespace volcrypt {
+
+enum class AttachMode : uint8_t { kUnspecified, kHostMapping, kLibvirtSecret };
+enum class FirstUse : uint8_t { kUnspecified, kFormatIfBlank, kRefuse };
+
+// AttachVolumeRequest as it came, in words of our own (proto/volcrypt/v1/volume_encryptor.proto says what each means).
+struct AttachCall {
+  std::string volume_id;
+  std::string device;
+  std::optional<KeyReference> key;
+  Encryption encryption;
+  bool encryption_none = false;  // FORMAT_NONE was asked for
+  AttachMode mode = AttachMode::kUnspecified;
+  FirstUse first_use = FirstUse::kUnspecified;
+  bool read_only = false;
+  bool allow_discards = false;
+  bool register_libvirt_secret = false;
+  std::string provider;
+  std::string control_location;
+  bool caller_is_admin = false;
+};
+
+// Checks every field and fills what is absent from the configuration, except the format: a volume that exists may have
+// either when the caller does not say. Without a key (an admin's call) key_id is empty and nothing may be formatted.
+// The error names the first field that is wrong: INVALID_VOLUME_ID, INVALID_FIELD, INVALID_KEY_ID, KEY_REQUIRED,
+// UNSUPPORTED_ENCRYPTION.
+absl::StatusOr<AttachRequest> MakeAttachRequest(const AttachCall& call, const VolumesConfig& config);
+
+// The same request for the second operation of a first use: with the UUID to format as, and the format decided.
+AttachRequest ForFirstUse(AttachRequest request, const VolumesConfig& config, const std::string& luks_uuid);
+
+}  // namespace volcrypt

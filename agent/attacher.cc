@@ -1,0 +1,167 @@
+#include "agent/attacher.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "agent/error_precedence.h"
+#include "agent/request_fields.h"
+#include "encryptors/reason.h"
+
+namespace volcrypt {
+namespace {
+
+// sysfs has to be read before the caller stops waiting for a helper that does not answer.
+absl::Time MostOf(absl::Time deadline) {
+  const absl::Time now = absl::Now();
+  return now + (deadline - now) * 0.75;
+}
+
+bool HelperDidNotAnswer(const absl::Status& error) {
+  return HasReason(error, Reason::kHelperUnavailable) || HasReason(error, Reason::kDeviceTimedOut) ||
+         HasReason(error, Reason::kTooManyOperations);
+}
+
+absl::Status CheckDetach(const DetachRequest& request) {
+  if (request.volume_id.empty() == request.device.empty()) {
+    return MakeError(Reason::kInvalidField, "name the volume or the device, and not both", {{"field", "volume_id"}});
+  }
+  return request.device.empty() ? CheckVolumeId(request.volume_id) : CheckDevicePath(request.device);
+}
+
+absl::Status KeyRequired(const std::string& volume_id) {
+  return MakeError(Reason::kKeyRequired,
+                   absl::StrCat("volume ", volume_id, " is LUKS2, which takes its key to be extended; name the key"),
+                   {{"field", "key"}, {"volume_id", volume_id}});
+}
+
+}  // namespace
+
+Attacher::Attacher(Encryptor& encryptor, const KeyManagers& key_managers, const Mappings& mappings,
+                   OperationSlots& slots, VolumesConfig config, std::string host)
+    : encryptor_(encryptor),
+      key_managers_(key_managers),
+      mappings_(mappings),
+      slots_(slots),
+      config_(std::move(config)),
+      host_(std::move(host)) {}
+
+absl::StatusOr<AttachAnswer> Attacher::Attach(const AttachCall& call, absl::Time deadline) {
+  absl::StatusOr<AttachRequest> request = MakeAttachRequest(call, config_);
+  if (!request.ok()) return request.status();
+  const absl::StatusOr<KeyManager*> key_manager = key_managers_.Find(request->key.key_manager);
+  if (!key_manager.ok()) return key_manager.status();
+  const std::string& default_name = key_managers_.DefaultName();
+  // Records outlive the configuration, so they never say "the default one".
+  if (request->key.key_manager.empty()) request->key.key_manager = default_name;
+
+  const absl::StatusOr<BusyVolumes::Hold> hold = busy_volumes_.Take(call.volume_id);
+  if (!hold.ok()) return hold.status();
+  const absl::StatusOr<OperationSlots::Slot> slot = slots_.Take(deadline);
+  if (!slot.ok()) return slot.status();
+  AttachOperation operation({.encryptor = encryptor_,
+                             .key_manager = **key_manager,
+                             .default_key_manager = default_name,
+                             .config = config_,
+                             .host = host_},
+                            *std::move(request), deadline);
+  return operation.Run(mappings_.Find(call.volume_id).has_value());
+}
+
+absl::StatusOr<DetachResult> Attacher::Detach(const DetachRequest& request, absl::Time deadline) {
+  if (absl::Status checked = CheckDetach(request); !checked.ok()) return checked;
+  std::optional<absl::StatusOr<BusyVolumes::Hold>> hold;
+  if (!request.volume_id.empty()) hold.emplace(busy_volumes_.Take(request.volume_id));
+  if (hold && !hold->ok()) return hold->status();
+  const absl::StatusOr<OperationSlots::Slot> slot = slots_.Take(deadline);
+  if (!slot.ok()) return slot.status();
+  return encryptor_.Detach(request, deadline);
+}
+
+absl::StatusOr<ExtendResult> Attacher::Extend(const ExtendCall& call, absl::Time deadline) {
+  if (absl::Status checked = CheckVolumeId(call.volume_id); !checked.ok()) return checked;
+  const absl::StatusOr<std::optional<NamedKey>> named = FindKey(call.key);
+  if (!named.ok()) return named.status();
+  const absl::StatusOr<BusyVolumes::Hold> hold = busy_volumes_.Take(call.volume_id);
+  if (!hold.ok()) return hold.status();
+  const absl::StatusOr<OperationSlots::Slot> slot = slots_.Take(deadline);
+  if (!slot.ok()) return slot.status();
+
+  const std::optional<Mapping> mapping = mappings_.Find(call.volume_id);
+  if (!mapping) {
+    return MakeError(Reason::kNotAttached, absl::StrCat("volume ", call.volume_id, " is not attached; attach it first"),
+                     {{"volume_id", call.volume_id}});
+  }
+  const ExtendRequest request{.volume_id = call.volume_id, .allowed_ciphers = config_.allowed_ciphers};
+  if (mapping->encryption.format != Format::kLuks2) return encryptor_.Extend(request, nullptr, deadline);
+  if (named->has_value()) return ExtendWithKey(request, **named, deadline);
+  if (!call.caller_is_admin) return KeyRequired(call.volume_id);
+  const absl::StatusOr<NamedKey> recorded = RecordedKey(call.volume_id, deadline);
+  if (!recorded.ok()) return recorded.status();
+  return ExtendWithKey(request, *recorded, deadline);
+}
+
+absl::StatusOr<ExtendResult> Attacher::ExtendWithKey(const ExtendRequest& request, const NamedKey& named,
+                                                     absl::Time deadline) {
+  const absl::StatusOr<Key> key = named.key_manager->Get(named.key_id, MostOf(deadline));
+  if (key.ok()) return encryptor_.Extend(request, &*key, deadline);
+  if (ComesBeforeDevice(key.status()) || absl::Now() >= deadline) return key.status();
+  // What is wrong with attachment, device or header comes before what is wrong with the key.
+  absl::StatusOr<ExtendResult> result = encryptor_.Extend(request, nullptr, deadline);
+  if (HasReason(result.status(), Reason::kKeyRequired)) return key.status();
+  return result;
+}
+
+absl::StatusOr<Inspection> Attacher::Inspect(const std::string& device, absl::Time deadline) {
+  if (absl::Status checked = CheckDevicePath(device); !checked.ok()) return checked;
+  const absl::StatusOr<OperationSlots::Slot> slot = slots_.Take(deadline);
+  if (!slot.ok()) return slot.status();
+  return encryptor_.Inspect(device, deadline);
+}
+
+absl::StatusOr<Mapping> Attacher::Get(const std::string& volume_id, absl::Time deadline) {
+  if (absl::Status checked = CheckVolumeId(volume_id); !checked.ok()) return checked;
+  absl::StatusOr<Mapping> mapping = encryptor_.Query(volume_id, MostOf(deadline));
+  if (mapping.ok() || !HelperDidNotAnswer(mapping.status())) return mapping;
+  std::optional<Mapping> known = mappings_.Find(volume_id);
+  if (!known) return mapping;
+  return *std::move(known);
+}
+
+std::vector<Mapping> Attacher::List() const { return mappings_.List(); }
+
+absl::Status Attacher::Forget(const std::string& volume_id, const std::optional<KeyReference>& key,
+                              absl::Time deadline) {
+  if (absl::Status checked = CheckVolumeId(volume_id); !checked.ok()) return checked;
+  const absl::StatusOr<std::optional<NamedKey>> named = FindKey(key);
+  if (!named.ok()) return named.status();
+  const absl::StatusOr<BusyVolumes::Hold> hold = busy_volumes_.Take(volume_id);
+  if (!hold.ok()) return hold.status();
+  const absl::StatusOr<OperationSlots::Slot> slot = slots_.Take(deadline);
+  if (!slot.ok()) return slot.status();
+  // The helper refuses while the volume is attached, so it goes first.
+  if (absl::Status forgotten = encryptor_.Forget(volume_id, deadline); !forgotten.ok()) return forgotten;
+  if (!named->has_value()) return absl::OkStatus();
+  return (*named)->key_manager->DropFirstUse((*named)->key_id, volume_id, deadline);
+}
+
+absl::StatusOr<std::optional<Attacher::NamedKey>> Attacher::FindKey(const std::optional<KeyReference>& key) const {
+  if (!key || (key->key_manager.empty() && key->key_id.empty())) return std::optional<NamedKey>();
+  absl::StatusOr<std::string> key_id = ParseKeyId(key->key_id);
+  if (!key_id.ok()) return key_id.status();
+  const absl::StatusOr<KeyManager*> key_manager = key_managers_.Find(key->key_manager);
+  if (!key_manager.ok()) return key_manager.status();
+  return std::optional<NamedKey>({.key_manager = *key_manager, .key_id = *std::move(key_id)});
+}
+
+// This host's own record, not the header's token: what it says may be relied upon.
+absl::StatusOr<Attacher::NamedKey> Attacher::RecordedKey(const std::string& volume_id, absl::Time deadline) {
+  const absl::StatusOr<Mapping> mapping = encryptor_.Query(volume_id, deadline);
+  if (!mapping.ok()) return mapping.status();
+  absl::StatusOr<std::optional<NamedKey>> named = FindKey(mapping->key);
+  if (!named.ok()) return named.status();
+  if (!named->has_value()) return KeyRequired(volume_id);
+  return **std::move(named);
+}
+
+}  // namespace volcrypt
