@@ -1,0 +1,107 @@
+#include "agent/log.h"
+
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+
+namespace volcrypt {
+namespace {
+
+struct LevelRow {
+  LogLevel level;
+  const char* word;
+  const char* journal_prefix;
+};
+
+constexpr std::array<LevelRow, 4> kLevels = {{
+    {LogLevel::kDebug, "debug", SD_DEBUG},
+    {LogLevel::kInfo, "info", SD_INFO},
+    {LogLevel::kWarning, "warning", SD_WARNING},
+    {LogLevel::kError, "error", SD_ERR},
+}};
+
+const LevelRow& RowOf(LogLevel level) { return kLevels[static_cast<size_t>(level)]; }
+
+// systemd tells a service by device and inode which stream leads to the journal; it is inherited by programs whose
+// standard error leads elsewhere.
+bool IsJournal(int fd) {
+  const char* const stream = std::getenv("JOURNAL_STREAM");
+  struct stat status {};
+  if (stream == nullptr || fstat(fd, &status) != 0) return false;
+  return absl::StrCat(status.st_dev, ":", status.st_ino) == stream;
+}
+
+bool IsPlain(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) {
+    return absl::ascii_isgraph(static_cast<unsigned char>(c)) && c != '"' && c != '\\' && c != '=';
+  });
+}
+
+// Control characters become \xNN; text beyond ASCII stays as it is.
+void AppendEscaped(std::string& line, std::string_view text) {
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      line += '\\';
+      line += c;
+    } else if (byte < 0x20 || byte == 0x7F) {
+      absl::StrAppend(&line, "\\x", absl::Hex(byte, absl::kZeroPad2));
+    } else {
+      line += c;
+    }
+  }
+}
+
+}  // namespace
+
+std::optional<LogLevel> ParseLogLevel(std::string_view word) {
+  for (const LevelRow& row : kLevels) {
+    if (word == row.word) return row.level;
+  }
+  return std::nullopt;
+}
+
+std::string LogLine(std::string_view message, const LogFields& fields) {
+  std::string line;
+  for (const char c : message) line += absl::ascii_iscntrl(static_cast<unsigned char>(c)) ? ' ' : c;
+  for (const auto& [name, value] : fields) {
+    line.append(" ").append(name).append("=");
+    if (IsPlain(value)) {
+      line += value;
+    } else {
+      line += '"';
+      AppendEscaped(line, value);
+      line += '"';
+    }
+  }
+  return line;
+}
+
+Log::Log(LogLevel level, int fd) : level_(level), fd_(fd), to_journal_(IsJournal(fd)) {}
+
+void Log::Write(LogLevel level, std::string_view message, const LogFields& fields) const {
+  if (!Takes(level)) return;
+  const LevelRow& row = RowOf(level);
+  std::string line = row.journal_prefix;
+  if (!to_journal_) {
+    line = absl::StrCat(absl::FormatTime("%Y-%m-%dT%H:%M:%E3S%Ez", absl::Now(), absl::LocalTimeZone()), " ", row.word,
+                        " ");
+  }
+  line += LogLine(message, fields);
+  line += '\n';
+  // One write a line keeps the lines of several threads apart. There is nowhere to report that it failed.
+  while (write(fd_, line.data(), line.size()) < 0 && errno == EINTR) {
+  }
+}
+
+}  // namespace volcrypt

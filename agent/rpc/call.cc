@@ -1,0 +1,128 @@
+#include "agent/rpc/call.h"
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <new>
+#include <optional>
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "agent/rpc/error.h"
+#include "encryptors/reason.h"
+
+namespace volcrypt {
+namespace {
+
+// Of a field that the caller sent, which may be as long as a message.
+constexpr size_t kMaxLoggedBytes = 256;
+
+const char* RoleName(Role role) {
+  switch (role) {
+    case Role::kNone: return "none";
+    case Role::kCompute: return "compute";
+    case Role::kAdmin: return "admin";
+  }
+  return "none";
+}
+
+// gRPC writes "never" as the largest time there is, in which arithmetic would overflow.
+absl::Time DeadlineOf(const grpc::ServerContext& context) {
+  const std::chrono::system_clock::time_point deadline = context.deadline();
+  return deadline == std::chrono::system_clock::time_point::max() ? absl::InfiniteFuture() : absl::FromChrono(deadline);
+}
+
+// A fault in our own code must not take the daemon and everybody's calls with it.
+absl::Status Guarded(Call& call, absl::FunctionRef<absl::Status(Call&)> work) {
+  try {
+    return work(call);
+  } catch (const std::bad_alloc&) {
+    return MakeError(Reason::kOutOfMemory, "volcryptd is out of memory; try again later");
+  } catch (const std::exception& error) {
+    return MakeError(Reason::kWorkerFailed, absl::StrCat("volcryptd failed: ", error.what()));
+  }
+}
+
+// What a caller did wrong is no problem of the host's; what failed on the host is.
+LogLevel LevelOf(const absl::Status& outcome, CallKind kind) {
+  if (outcome.ok()) return kind == CallKind::kRead ? LogLevel::kDebug : LogLevel::kInfo;
+  return outcome.code() == absl::StatusCode::kInternal ? LogLevel::kError : LogLevel::kWarning;
+}
+
+}  // namespace
+
+absl::Time CallDeadline(absl::Time now, absl::Time callers, absl::Duration configured) {
+  const absl::Duration room = std::clamp((callers - now) / 10, absl::ZeroDuration(), absl::Milliseconds(200));
+  return std::min(callers - room, now + configured);
+}
+
+grpc::Status CallRunner::Run(const grpc::ServerContext& context, const CallDescription& description,
+                             absl::FunctionRef<absl::Status(Call&)> work) {
+  if (!Begin()) {
+    return ToRpcStatus(MakeError(Reason::kHelperUnavailable, "volcryptd is shutting down; try again when it is back"));
+  }
+  const absl::Cleanup end = [this] { End(); };
+  const absl::Time start = absl::Now();
+  Call call{.deadline = CallDeadline(start, DeadlineOf(context), operation_timeout_)};
+  const absl::StatusOr<PeerCredentials> peer = peers_.Find(context.peer());
+  const absl::Status outcome = RunAllowed(description, peer, call, work);
+  LogOutcome(description, peer, call, absl::Now() - start, outcome);
+  return ToRpcStatus(outcome);
+}
+
+absl::Status CallRunner::RunAllowed(const CallDescription& description, const absl::StatusOr<PeerCredentials>& peer,
+                                    Call& call, absl::FunctionRef<absl::Status(Call&)> work) {
+  if (!peer.ok()) return peer.status();
+  call.role = access_.Get()->RoleOf(*peer);
+  if (absl::Status allowed = CheckAccess(call.role, description.method); !allowed.ok()) return allowed;
+  return Guarded(call, work);
+}
+
+void CallRunner::LogOutcome(const CallDescription& description, const absl::StatusOr<PeerCredentials>& peer,
+                            const Call& call, absl::Duration took, const absl::Status& outcome) const {
+  const LogLevel level = LevelOf(outcome, description.kind);
+  if (!log_.Takes(level)) return;
+  LogFields fields;
+  for (const auto& [name, value] : description.about) {
+    if (!value.empty()) fields.emplace_back(name, value.substr(0, kMaxLoggedBytes));
+  }
+  fields.insert(fields.end(), call.results.begin(), call.results.end());
+  const std::optional<Reason> reason = ReasonOf(outcome);
+  fields.emplace_back("reason", outcome.ok() ? "OK" : std::string(ReasonName(reason.value_or(Reason::kWorkerFailed))));
+  fields.emplace_back("duration_ms", absl::StrFormat("%.1f", absl::ToDoubleMilliseconds(took)));
+  if (peer.ok()) {
+    fields.emplace_back("uid", absl::StrCat(peer->uid));
+    fields.emplace_back("pid", absl::StrCat(peer->pid));
+  }
+  fields.emplace_back("role", RoleName(call.role));
+  if (!call.warnings.empty()) fields.emplace_back("warnings", absl::StrJoin(call.warnings, "; "));
+  if (!outcome.ok()) fields.emplace_back("error", std::string(outcome.message()));
+  const std::string_view method = description.method;
+  log_.Write(level, method.substr(method.rfind('/') + 1), fields);
+}
+
+bool CallRunner::Begin() {
+  const std::lock_guard lock(mutex_);
+  if (draining_) return false;
+  ++running_;
+  return true;
+}
+
+void CallRunner::End() {
+  const std::lock_guard lock(mutex_);
+  --running_;
+  // Under the lock: once it is open the runner may be destroyed.
+  if (running_ == 0) idle_.notify_all();
+}
+
+bool CallRunner::Drain(absl::Time deadline) {
+  std::unique_lock lock(mutex_);
+  draining_ = true;
+  return idle_.wait_until(lock, absl::ToChronoTime(deadline), [this] { return running_ == 0; });
+}
+
+}  // namespace volcrypt

@@ -1,0 +1,78 @@
+// What all calls of the API have in common.
+#pragma once
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/status.h>
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "agent/current_access.h"
+#include "agent/log.h"
+#include "agent/rpc/peers.h"
+
+namespace volcrypt {
+
+// Reads change nothing; that they went well is worth a line at debug level only.
+enum class CallKind : uint8_t { kRead, kWrite };
+
+struct CallDescription {
+  std::string_view method;  // as gRPC writes it: /volcrypt.v1.KeyService/CreateKey
+  CallKind kind = CallKind::kWrite;
+  LogFields about;          // volume, device, key: as the caller sent them; empty ones are left out of the log
+};
+
+// One call in progress, as its own work sees it.
+struct Call {
+  Role role = Role::kNone;
+  absl::Time deadline;
+  LogFields results;                  // for the log
+  std::vector<std::string> warnings;  // likewise
+
+  bool IsAdmin() const { return role == Role::kAdmin; }
+};
+
+// Runs every call the same way: who calls, may they, until when, the work itself, one log line, the answer. Thread-safe.
+class CallRunner {
+ public:
+  // The references outlive the runner.
+  CallRunner(const Peers& peers, const CurrentAccess& access, const Log& log, absl::Duration operation_timeout)
+      : peers_(peers), access_(access), log_(log), operation_timeout_(operation_timeout) {}
+
+  grpc::Status Run(const grpc::ServerContext& context, const CallDescription& description,
+                   absl::FunctionRef<absl::Status(Call&)> work);
+
+  // Refuses calls from now on and waits for those that run. False when some still run at the deadline.
+  bool Drain(absl::Time deadline);
+
+ private:
+  bool Begin();
+  void End();
+  absl::Status RunAllowed(const CallDescription& description, const absl::StatusOr<PeerCredentials>& peer, Call& call,
+                          absl::FunctionRef<absl::Status(Call&)> work);
+  void LogOutcome(const CallDescription& description, const absl::StatusOr<PeerCredentials>& peer, const Call& call,
+                  absl::Duration took, const absl::Status& outcome) const;
+
+  const Peers& peers_;
+  const CurrentAccess& access_;
+  const Log& log_;
+  const absl::Duration operation_timeout_;
+
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  uint32_t running_ = 0;
+  bool draining_ = false;
+};
+
+// Until when a call may wait: the configured time, or the caller's deadline less what the answer needs to arrive
+// before the caller gives up and never learns the reason.
+absl::Time CallDeadline(absl::Time now, absl::Time callers, absl::Duration configured);
+
+}  // namespace volcrypt

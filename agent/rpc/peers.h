@@ -1,0 +1,42 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <map>
+#include <mutex>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "agent/access.h"
+
+namespace volcrypt {
+
+// Who is at the other end of a connected Unix socket, as the kernel says.
+absl::StatusOr<PeerCredentials> ReadPeerCredentials(int socket);
+
+// The callers of the connections that gRPC serves. gRPC 1.51 knows no credentials of Unix sockets; it names a
+// connection that was handed to it by its descriptor, "fd:N", and keeps that open as long as a call on it lives.
+// Thread-safe.
+class Peers {
+ public:
+  explicit Peers(size_t max_connections) : max_connections_(max_connections) {}
+
+  // Remembers who is behind a connection that will be handed to gRPC. kResourceExhausted when there are too many.
+  absl::Status Remember(int socket);
+  // `peer` is what grpc::ServerContext::peer() says. CALLER_UNKNOWN when it is none of ours.
+  absl::StatusOr<PeerCredentials> Find(std::string_view peer) const;
+
+ private:
+  struct Connection {
+    ino_t inode = 0;  // of the socket, which tells whether the descriptor is still the same connection
+    PeerCredentials credentials;
+  };
+  void DropClosedLocked();
+
+  const size_t max_connections_;
+  mutable std::mutex mutex_;
+  std::map<int, Connection> connections_;
+};
+
+}  // namespace volcrypt

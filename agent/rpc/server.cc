@@ -1,0 +1,120 @@
+#include "agent/rpc/server.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
+#include <grpcpp/server_builder.h>
+#include <grpcpp/server_posix.h>
+
+#include <chrono>
+#include <utility>
+
+#include "absl/time/clock.h"
+
+namespace volcrypt {
+namespace {
+
+constexpr int kMaxRequestBytes = 64 * 1024;
+constexpr int kMaxCallsPerConnection = 256;
+constexpr int kIdleConnectionMilliseconds = 10 * 60 * 1000;
+// Answers that are ready when the last call has ended still have to go out.
+constexpr auto kFlushTime = std::chrono::milliseconds(500);
+
+// Reads, which wait for no slot, and gRPC's own pollers.
+constexpr uint32_t kThreadsForReads = 32;
+constexpr uint32_t kThreadsForPolling = 8;
+
+// A call holds its thread as long as it waits. There are enough for all operations that may run and wait at the same
+// time and for reads beside them, so that hung devices never keep anybody from listing.
+int MaxThreads(const RpcServerOptions& options) {
+  return static_cast<int>(options.max_operations + options.max_waiting + kThreadsForReads + kThreadsForPolling);
+}
+
+// Few threads while idle; more come and go with the calls.
+void SetLimits(grpc::ServerBuilder& builder, const RpcServerOptions& options) {
+  grpc::ResourceQuota quota("volcryptd");
+  quota.SetMaxThreads(MaxThreads(options));
+  builder.SetResourceQuota(quota);
+  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 2);
+  builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxCallsPerConnection);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleConnectionMilliseconds);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const RpcServerOptions& options,
+                                                            std::vector<ListeningSocket> sockets, Attacher& attacher,
+                                                            const KeyManagers& key_managers,
+                                                            const CurrentAccess& access, const Log& log) {
+  // The constructor is private, which std::make_unique cannot reach.
+  std::unique_ptr<RpcServer> server(new RpcServer(options, attacher, key_managers, access, log));
+  if (absl::Status status = server->BuildAndListen(options, std::move(sockets)); !status.ok()) return status;
+  return server;
+}
+
+RpcServer::RpcServer(const RpcServerOptions& options, Attacher& attacher, const KeyManagers& key_managers,
+                     const CurrentAccess& access, const Log& log)
+    : log_(log),
+      operation_timeout_(options.operation_timeout),
+      peers_(options.max_connections),
+      calls_(peers_, access, log, options.operation_timeout),
+      volume_encryptor_service_(calls_, attacher),
+      volume_admin_service_(calls_, attacher),
+      key_service_(calls_, key_managers),
+      agent_service_(calls_, key_managers,
+                     {.max_operations = options.max_operations, .operation_timeout = options.operation_timeout}) {}
+
+absl::Status RpcServer::BuildAndListen(const RpcServerOptions& options, std::vector<ListeningSocket> sockets) {
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  SetLimits(builder, options);
+  builder.RegisterService(&volume_encryptor_service_);
+  builder.RegisterService(&volume_admin_service_);
+  builder.RegisterService(&key_service_);
+  builder.RegisterService(&agent_service_);
+  server_ = builder.BuildAndStart();
+  if (server_ == nullptr) return absl::InternalError("gRPC could not start its server");
+  server_->GetHealthCheckService()->SetServingStatus(v1::KeyService::service_full_name(), true);
+  server_->GetHealthCheckService()->SetServingStatus(v1::AgentService::service_full_name(), true);
+  SetHelperPresent(true);
+
+  absl::StatusOr<std::unique_ptr<UnixListener>> listener =
+      UnixListener::Start(std::move(sockets), [this](UniqueFd connection) { Serve(std::move(connection)); });
+  if (!listener.ok()) return listener.status();
+  listener_ = *std::move(listener);
+  return absl::OkStatus();
+}
+
+RpcServer::~RpcServer() {
+  if (listener_ != nullptr) Shutdown(absl::Now() + operation_timeout_);
+}
+
+void RpcServer::Serve(UniqueFd connection) {
+  if (const absl::Status status = peers_.Remember(connection.Get()); !status.ok()) {
+    log_.Write(LogLevel::kWarning, "connection refused", {{"error", std::string(status.message())}});
+    return;
+  }
+  grpc::AddInsecureChannelFromFd(server_.get(), connection.Release());
+}
+
+void RpcServer::SetHelperPresent(bool present) {
+  grpc::HealthCheckServiceInterface& health = *server_->GetHealthCheckService();
+  health.SetServingStatus(v1::VolumeEncryptorService::service_full_name(), present);
+  health.SetServingStatus(v1::VolumeAdminService::service_full_name(), present);
+  health.SetServingStatus("", present);
+}
+
+bool RpcServer::Shutdown(absl::Time deadline) {
+  server_->GetHealthCheckService()->Shutdown();
+  listener_->Stop();
+  const bool all_ended = calls_.Drain(deadline);
+  // Ends at once what waits for events, such as watchers of our health, which would never end by themselves.
+  if (all_ended) server_->Shutdown(std::chrono::system_clock::now() + kFlushTime);
+  return all_ended;
+}
+
+}  // namespace volcrypt

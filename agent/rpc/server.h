@@ -1,0 +1,70 @@
+#pragma once
+
+#include <grpcpp/server.h>
+
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "agent/attacher.h"
+#include "agent/current_access.h"
+#include "agent/keys/key_managers.h"
+#include "agent/log.h"
+#include "agent/rpc/agent_service.h"
+#include "agent/rpc/call.h"
+#include "agent/rpc/key_service.h"
+#include "agent/rpc/listening_socket.h"
+#include "agent/rpc/peers.h"
+#include "agent/rpc/unix_listener.h"
+#include "agent/rpc/volume_admin_service.h"
+#include "agent/rpc/volume_encryptor_service.h"
+
+namespace volcrypt {
+
+struct RpcServerOptions {
+  absl::Duration operation_timeout = absl::Seconds(60);
+  uint32_t max_operations = 32;
+  uint32_t max_waiting = 128;  // of operations, beyond those that run
+  size_t max_connections = 512;
+};
+
+// The API on Unix sockets: the four services, grpc.health.v1 and reflection.
+class RpcServer {
+ public:
+  // The references outlive the server. Begins to serve at once, with health SERVING.
+  static absl::StatusOr<std::unique_ptr<RpcServer>> Start(const RpcServerOptions& options,
+                                                          std::vector<ListeningSocket> sockets, Attacher& attacher,
+                                                          const KeyManagers& key_managers, const CurrentAccess& access,
+                                                          const Log& log);
+  RpcServer(const RpcServer&) = delete;
+  RpcServer& operator=(const RpcServer&) = delete;
+  // Ends as Shutdown does, if that was not called.
+  ~RpcServer();
+
+  // What needs the helper is NOT_SERVING while it is away, and so is the server as a whole.
+  void SetHelperPresent(bool present);
+
+  // Health NOT_SERVING, no new connections, no new calls; waits for the calls that run. False when some did not end by
+  // the deadline; the server must not be destroyed then, as they still use it.
+  bool Shutdown(absl::Time deadline);
+
+ private:
+  RpcServer(const RpcServerOptions& options, Attacher& attacher, const KeyManagers& key_managers,
+            const CurrentAccess& access, const Log& log);
+  absl::Status BuildAndListen(const RpcServerOptions& options, std::vector<ListeningSocket> sockets);
+  void Serve(UniqueFd connection);
+
+  const Log& log_;
+  const absl::Duration operation_timeout_;
+  Peers peers_;
+  CallRunner calls_;
+  VolumeEncryptorService volume_encryptor_service_;
+  VolumeAdminService volume_admin_service_;
+  KeyService key_service_;
+  AgentService agent_service_;
+  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<UnixListener> listener_;
+};
+
+}  // namespace volcrypt

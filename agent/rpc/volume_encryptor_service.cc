@@ -1,0 +1,86 @@
+#include "agent/rpc/volume_encryptor_service.h"
+
+#include <utility>
+
+#include "agent/rpc/convert.h"
+#include "agent/rpc/page.h"
+
+namespace volcrypt {
+
+grpc::Status VolumeEncryptorService::AttachVolume(grpc::ServerContext* context, const v1::AttachVolumeRequest* request,
+                                                  v1::AttachVolumeResponse* response) {
+  const CallDescription description = {
+      .method = "/volcrypt.v1.VolumeEncryptorService/AttachVolume",
+      .about = {{"volume", request->volume_id()}, {"device", request->device()}, {"key", request->key().key_id()}}};
+  return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
+    const absl::StatusOr<AttachCall> attach = FromApi(*request, call.IsAdmin());
+    if (!attach.ok()) return attach.status();
+    absl::StatusOr<AttachAnswer> answer = attacher_.Attach(*attach, call.deadline);
+    if (!answer.ok()) return answer.status();
+    call.results = {{"formatted", answer->formatted ? "true" : "false"}};
+    call.warnings = std::move(answer->warnings);
+    *response->mutable_attachment() = ToApi(answer->mapping, Detail::kOne);
+    response->set_formatted(answer->formatted);
+    response->set_already_attached(answer->already_attached);
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status VolumeEncryptorService::DetachVolume(grpc::ServerContext* context, const v1::DetachVolumeRequest* request,
+                                                  v1::DetachVolumeResponse* response) {
+  const CallDescription description = {.method = "/volcrypt.v1.VolumeEncryptorService/DetachVolume",
+                                       .about = {{"volume", request->volume_id()}, {"device", request->device()}}};
+  return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
+    const absl::StatusOr<DetachResult> result = attacher_.Detach(FromApi(*request), call.deadline);
+    if (!result.ok()) return result.status();
+    call.results = {{"was_attached", result->was_attached ? "true" : "false"}};
+    if (request->volume_id().empty()) call.results.emplace_back("volume", result->volume_id);
+    response->set_was_attached(result->was_attached);
+    response->set_pending(result->pending);
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status VolumeEncryptorService::ExtendVolume(grpc::ServerContext* context, const v1::ExtendVolumeRequest* request,
+                                                  v1::ExtendVolumeResponse* response) {
+  const CallDescription description = {
+      .method = "/volcrypt.v1.VolumeEncryptorService/ExtendVolume",
+      .about = {{"volume", request->volume_id()}, {"key", request->key().key_id()}}};
+  return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
+    const absl::StatusOr<ExtendResult> result = attacher_.Extend(FromApi(*request, call.IsAdmin()), call.deadline);
+    if (!result.ok()) return result.status();
+    *response->mutable_attachment() = ToApi(result->mapping, Detail::kOne);
+    response->set_previous_size_bytes(result->previous_size_bytes);
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status VolumeEncryptorService::GetAttachment(grpc::ServerContext* context,
+                                                   const v1::GetAttachmentRequest* request,
+                                                   v1::GetAttachmentResponse* response) {
+  const CallDescription description = {.method = "/volcrypt.v1.VolumeEncryptorService/GetAttachment",
+                                       .kind = CallKind::kRead,
+                                       .about = {{"volume", request->volume_id()}}};
+  return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
+    const absl::StatusOr<Mapping> mapping = attacher_.Get(request->volume_id(), call.deadline);
+    if (!mapping.ok()) return mapping.status();
+    *response->mutable_attachment() = ToApi(*mapping, Detail::kOne);
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status VolumeEncryptorService::ListAttachments(grpc::ServerContext* context,
+                                                     const v1::ListAttachmentsRequest* request,
+                                                     v1::ListAttachmentsResponse* response) {
+  const CallDescription description = {.method = "/volcrypt.v1.VolumeEncryptorService/ListAttachments",
+                                       .kind = CallKind::kRead};
+  return calls_.Run(*context, description, [&](Call&) -> absl::Status {
+    const absl::StatusOr<Page> page = PageOf(attacher_.List(), request->page_size(), request->page_token());
+    if (!page.ok()) return page.status();
+    for (const Mapping& mapping : page->mappings) *response->add_attachments() = ToApi(mapping, Detail::kList);
+    response->set_next_page_token(page->next_token);
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace volcrypt
