@@ -1,0 +1,368 @@
+#include "encryptors/attach_operation.h"
+
+#include <fcntl.h>
+#include <sys/sysmacros.h>
+
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "encryptors/content_probe.h"
+#include "encryptors/fail_point.h"
+#include "encryptors/first_use.h"
+#include "encryptors/header_policy.h"
+#include "encryptors/loop_device.h"
+#include "encryptors/mapping_description.h"
+#include "encryptors/reason.h"
+#include "encryptors/volume_id.h"
+#include "encryptors/volume_lock.h"
+
+namespace volcrypt {
+namespace {
+
+using Kind = VolumeRecords::Kind;
+
+// Room for data behind the header; less than this is a mistake, not a volume.
+constexpr uint64_t kMinDataBytes = uint64_t{1} << 20;
+
+// How long udev's probe of the device may keep its lock before we call it somebody else's.
+constexpr absl::Duration kUdevPatience = absl::Seconds(3);
+
+absl::Status Differs(const std::string& volume_id, const std::string& what, const std::string& found) {
+  return MakeError(
+      Reason::kAttachedDifferently,
+      absl::StrCat("volume ", volume_id, " is already attached with another ", what, " (", found, "); detach it first"),
+      {{"volume_id", volume_id}, {"differs", what}, {"attached", found}});
+}
+
+// The LUKS UUID that the header on a mapped device has now. Opened by number's node or through the resolved path; the
+// mapping itself keeps it from being reused.
+absl::StatusOr<std::string> ReadUuidAgain(const ResolvedDevice& resolved, const DmDevice& existing) {
+  const std::string path = resolved.IsFile() ? absl::StrCat("/dev/loop", minor(BackingNumber(*existing.crypt)))
+                                             : absl::StrCat("/proc/self/fd/", resolved.PathFd());
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.IsValid()) return MakeError(Reason::kDeviceIoError, absl::StrCat("device ", path, " cannot be opened"));
+  absl::StatusOr<CryptDevice> crypt = NewCryptDevice(absl::StrCat("/proc/self/fd/", fd.Get()));
+  if (!crypt.ok()) return crypt.status();
+  const int result = crypt_load(crypt->get(), CRYPT_LUKS, nullptr);
+  if (result == 0) return std::string(crypt_get_uuid(crypt->get()));
+  return MakeError(Reason::kHeaderDamaged,
+                   absl::StrCat("the volume is attached, but ", resolved.Path(),
+                                " no longer has a LUKS header that can be loaded; save the data through the mapping"),
+                   {{"device", resolved.Path()}});
+}
+
+}  // namespace
+
+AttachOperation::AttachOperation(const VolumeEncryptorOptions& options, const std::function<bool()>& caller_has_gone,
+                                 AttachRequest request, const Key* key, absl::Time deadline)
+    : options_(options),
+      caller_has_gone_(caller_has_gone),
+      request_(std::move(request)),
+      key_(key),
+      deadline_(deadline),
+      mapping_name_(MappingName(request_.volume_id)),
+      records_(options.state_dir) {}
+
+absl::StatusOr<AttachResult> AttachOperation::Run() {
+  const absl::StatusOr<VolumeLock> lock = VolumeLock::Take(options_.lock_dir, request_.volume_id);
+  if (!lock.ok()) return lock.status();
+  const absl::StatusOr<std::optional<DmDevice>> existing = mapper_.Find(mapping_name_);
+  if (!existing.ok()) return existing.status();
+  const absl::StatusOr<ResolvedDevice> resolved = ResolvedDevice::Resolve(request_.device, options_.device_prefixes);
+  if (existing->has_value()) return AnswerFromMapping(**existing, resolved);
+  if (!resolved.ok()) return resolved.status();
+  if (!resolved->IsFile() && VolumeIdOfMapping(DmNameOf(resolved->BlockNumber()))) {
+    return MakeError(Reason::kDeviceNotAllowed,
+                     absl::StrCat("device ", request_.device, " is itself the mapping of a volume, ",
+                                  DmNameOf(resolved->BlockNumber()), "; name the backing device"),
+                     {{"field", "device"}, {"device", resolved->Path()}});
+  }
+  const absl::StatusOr<BackingDevice> device = BackingDevice::Open(
+      *resolved, request_.read_only ? BackingDevice::Access::kReadOnly : BackingDevice::Access::kReadWrite,
+      /*lock=*/true, std::min(deadline_, absl::Now() + kUdevPatience));
+  if (!device.ok()) return device.status();
+  absl::StatusOr<UniqueFd> exclusive = device->OpenExclusive();
+  if (!exclusive.ok()) return exclusive.status();
+  return Decide(*device, *std::move(exclusive));
+}
+
+absl::StatusOr<AttachResult> AttachOperation::AnswerFromMapping(const DmDevice& existing,
+                                                                const absl::StatusOr<ResolvedDevice>& resolved) {
+  if (!IsOurDmUuid(existing.uuid, mapping_name_) || !existing.crypt) {
+    return MakeError(Reason::kMappingInUse,
+                     absl::StrCat("a mapping named ", mapping_name_, " exists that volcrypt did not make (UUID \"",
+                                  existing.uuid, "\"); remove or rename it"),
+                     {{"mapping", mapping_name_}});
+  }
+  if (absl::Status status = CheckSameDevice(existing, resolved); !status.ok()) return status;
+  if (existing.read_only != request_.read_only) {
+    return Differs(request_.volume_id, "read-only flag", existing.read_only ? "read-only" : "read-write");
+  }
+  if (existing.deferred_remove) {
+    if (absl::Status status = mapper_.CancelDeferredRemove(mapping_name_); !status.ok()) return status;
+  }
+  const absl::StatusOr<std::optional<DmDevice>> now = mapper_.Find(mapping_name_);
+  if (!now.ok()) return now.status();
+  if (!now->has_value()) {
+    return MakeError(Reason::kOperationInProgress, "the mapping went away while it was looked at; retry",
+                     {{"mapping", mapping_name_}});
+  }
+  return AttachResult{.outcome = AttachOutcome::kAlreadyAttached,
+                      .mapping = DescribeMapping(request_.volume_id, **now, records_)};
+}
+
+absl::Status AttachOperation::CheckSameDevice(const DmDevice& existing,
+                                              const absl::StatusOr<ResolvedDevice>& resolved) {
+  const dev_t backing = BackingNumber(*existing.crypt);
+  const std::string backing_path = BackingPath(backing);
+  if (!resolved.ok()) return Differs(request_.volume_id, "device", absl::StrCat("over ", backing_path));
+  // A caller may have pointed its own link at the mapping that it got from us.
+  if (!resolved->IsFile() && resolved->BlockNumber() == existing.number) return absl::OkStatus();
+  const bool same =
+      resolved->IsFile() ? IsLoopDeviceOver(backing, resolved->Path()) : resolved->BlockNumber() == backing;
+  if (!same) return Differs(request_.volume_id, "device", absl::StrCat("over ", backing_path));
+  const absl::StatusOr<std::string> uuid = ReadUuidAgain(*resolved, existing);
+  if (!uuid.ok()) return uuid.status();
+  if (*uuid != LuksUuidOfDmUuid(existing.uuid)) {
+    return Differs(request_.volume_id, "LUKS header", absl::StrCat("UUID ", LuksUuidOfDmUuid(existing.uuid)));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<AttachResult> AttachOperation::Decide(const BackingDevice& device, UniqueFd exclusive) {
+  absl::StatusOr<VolumeContent> content = ExamineContent(device, exclusive.Get());
+  if (!content.ok()) return content.status();
+  absl::StatusOr<std::optional<VolumeRecord>> intent = records_.Read(Kind::kIntent, request_.volume_id);
+  absl::StatusOr<std::optional<VolumeRecord>> known = records_.Read(Kind::kKnown, request_.volume_id);
+  records_status_.Update(intent.status());
+  records_status_.Update(known.status());
+  if (intent.ok()) intent_ = *std::move(intent);
+  if (known.ok()) known_ = *std::move(known);
+
+  // Somebody else has formatted this volume since: what was begun here is over, whatever comes next.
+  if (intent_ && content->header && content->header->uuid != intent_->luks_uuid) {
+    if (absl::Status status = records_.Remove(Kind::kIntent, request_.volume_id); !status.ok()) return status;
+    intent_.reset();
+  }
+  if (content->content == Content::kLuks1 || content->content == Content::kLuks2) {
+    return OpenFormatted(device, std::move(exclusive), *std::move(content));
+  }
+  return BeginFirstUse(device, std::move(exclusive), *std::move(content));
+}
+
+absl::StatusOr<AttachResult> AttachOperation::OpenFormatted(const BackingDevice& device, UniqueFd exclusive,
+                                                            VolumeContent content) {
+  HeaderPolicy policy{.allowed_ciphers = request_.allowed_ciphers};
+  if (known_ && known_->luks_uuid == content.header->uuid) policy.data_offset_bytes = known_->data_offset_bytes;
+  if (absl::Status status = CheckHeader(content.crypt.get(), policy); !status.ok()) return status;
+  if (content.content == Content::kLuks1) {
+    const absl::StatusOr<std::vector<uint8_t>> sector = ReadDirect(device, exclusive.Get(), 0, 4096);
+    if (!sector.ok()) return sector.status();
+    if (absl::Status status = CheckLuks1Sector(*sector); !status.ok()) return status;
+  }
+  if (key_ == nullptr) return AttachResult{.outcome = AttachOutcome::kKeyNeeded};
+  if (absl::Status status = CompleteInterruptedFormat(content); !status.ok()) return status;
+  exclusive.Reset();  // libcryptsetup claims the device itself while it activates
+  absl::StatusOr<Mapping> mapping = ActivateAndVerify(device, content.crypt.get(), *content.header);
+  if (!mapping.ok()) return mapping.status();
+  RecordOpened(*content.header);
+  return AttachResult{
+      .outcome = AttachOutcome::kOpened, .mapping = *std::move(mapping), .warnings = std::move(warnings_)};
+}
+
+// A first use that died between keyslot and token: once the key has proven the volume to be what the intent says, the
+// token that is missing is part of that same first use.
+absl::Status AttachOperation::CompleteInterruptedFormat(const VolumeContent& content) {
+  if (!intent_ || request_.read_only || content.content != Content::kLuks2 || !content.header->volume_id.empty()) {
+    return absl::OkStatus();
+  }
+  const absl::StatusOr<SecretBytes> passphrase = PassphraseOf(*key_);
+  if (!passphrase.ok()) return passphrase.status();
+  if (absl::Status status = VerifyPassphrase(content.crypt.get(), *passphrase); !status.ok()) return status;
+  if (caller_has_gone_()) return MakeError(Reason::kDeviceTimedOut, "the caller has gone; nothing was changed");
+  return SetToken(content.crypt.get(),
+                  {.volume_id = request_.volume_id, .key = request_.key, .created_at = absl::Now()});
+}
+
+absl::StatusOr<AttachResult> AttachOperation::BeginFirstUse(const BackingDevice& device, UniqueFd exclusive,
+                                                            VolumeContent content) {
+  bool may_continue = content.content == Content::kBlank;
+  if (!may_continue && intent_) {
+    const absl::StatusOr<bool> interrupted = IsInterruptedFormat(device, exclusive.Get(), content, *intent_);
+    if (!interrupted.ok()) return interrupted.status();
+    may_continue = *interrupted;
+  }
+  if (!may_continue) return RefuseContent(device, content);
+  if (request_.encryption.sector_size_bytes == 0) {
+    request_.encryption.sector_size_bytes = device.LogicalBlockBytes();
+  }
+  if (absl::Status status = CheckFirstUseAllowed(device, content); !status.ok()) return status;
+  if (request_.format_as_uuid.empty()) {
+    return AttachResult{.outcome = AttachOutcome::kBlank, .resume_uuid = intent_ ? intent_->luks_uuid : ""};
+  }
+  if (intent_ && intent_->luks_uuid != request_.format_as_uuid) {
+    return MakeError(Reason::kFormatIncomplete,
+                     absl::StrCat("a format of this volume as ", intent_->luks_uuid, " began here; the request wants ",
+                                  request_.format_as_uuid),
+                     {{"luks_uuid", intent_->luks_uuid}});
+  }
+  if (key_ == nullptr) return AttachResult{.outcome = AttachOutcome::kKeyNeeded};
+
+  FirstUse first_use(device, records_, request_, *key_, options_.state_dir, caller_has_gone_);
+  const absl::StatusOr<CryptDevice> crypt = first_use.Run(std::move(exclusive), content, intent_);
+  if (!crypt.ok()) return crypt.status();
+  const LuksHeader header = ReadLuksHeader(crypt->get());
+  const HeaderPolicy policy{.allowed_ciphers = request_.allowed_ciphers, .data_offset_bytes = kDataOffsetBytes};
+  if (absl::Status status = CheckHeader(crypt->get(), policy); !status.ok()) return status;
+  MayFail(options_.state_dir, FailPoint::kActivating);
+  absl::StatusOr<Mapping> mapping = ActivateAndVerify(device, crypt->get(), header);
+  if (!mapping.ok()) return mapping.status();
+  MayFail(options_.state_dir, FailPoint::kActivated);
+  return AttachResult{
+      .outcome = AttachOutcome::kFormatted, .mapping = *std::move(mapping), .warnings = std::move(warnings_)};
+}
+
+absl::Status AttachOperation::CheckFirstUseAllowed(const BackingDevice& device, const VolumeContent& content) {
+  const ErrorMetadata metadata = {{"device", device.Path()}, {"volume_id", request_.volume_id}};
+  if (known_) {
+    return MakeError(Reason::kVolumeHeaderLost,
+                     absl::StrCat("device ", device.Path(), " reads as ", content.detail, ", but volume ",
+                                  request_.volume_id, " was formatted as LUKS UUID ", known_->luks_uuid, " (record ",
+                                  records_.PathOf(Kind::kKnown, request_.volume_id),
+                                  "); check the path to the storage, or forget the volume if it was really made anew"),
+                     metadata);
+  }
+  if (!records_status_.ok()) return records_status_;
+  if (request_.read_only || !request_.may_format) {
+    return MakeError(Reason::kVolumeNotFormatted,
+                     absl::StrCat("device ", device.Path(), " is not formatted, and this request may not format it"),
+                     metadata);
+  }
+  if (device.SizeBytes() < kDataOffsetBytes + kMinDataBytes) {
+    return MakeError(Reason::kDeviceTooSmall,
+                     absl::StrCat("device ", device.Path(), " has ", device.SizeBytes(), " bytes; a volume needs ",
+                                  kDataOffsetBytes + kMinDataBytes),
+                     metadata);
+  }
+  const Encryption& wanted = request_.encryption;
+  if ((wanted.format != Format::kLuks1 && wanted.format != Format::kLuks2) ||
+      !IsAllowedEncryption(wanted, request_.allowed_ciphers)) {
+    return MakeError(
+        Reason::kUnsupportedEncryption,
+        absl::StrCat("cipher ", wanted.cipher, " with a volume key of ", wanted.key_size_bits, " bits is not allowed"),
+        {{"field", "encryption"}});
+  }
+  const uint32_t sector = wanted.sector_size_bytes;
+  if (sector < device.LogicalBlockBytes() || device.SizeBytes() % sector != 0) {
+    return MakeError(
+        Reason::kUnsupportedEncryption,
+        absl::StrCat("encryption sectors of ", sector, " bytes do not fit device ", device.Path(), " with blocks of ",
+                     device.LogicalBlockBytes(), " and ", device.SizeBytes(), " bytes"),
+        {{"field", "encryption.sector_size_bytes"}, {"device", device.Path()}});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AttachOperation::RefuseContent(const BackingDevice& device, const VolumeContent& content) const {
+  const std::string found = absl::StrCat("device ", device.Path(), " holds ", content.detail);
+  const ErrorMetadata metadata = {{"device", device.Path()}, {"found", content.detail}};
+  switch (content.content) {
+    case Content::kDamagedHeader:
+      return MakeError(Reason::kHeaderDamaged, found + "; nothing was written; restore the header from a backup",
+                       metadata);
+    case Content::kErased:
+      return MakeError(Reason::kVolumeErased, found + "; its data cannot be opened again", metadata);
+    case Content::kIncompleteFormat:
+      if (known_ && content.header && known_->luks_uuid == content.header->uuid) {
+        return MakeError(Reason::kVolumeErased, found + "; this host once formatted it completely", metadata);
+      }
+      return MakeError(Reason::kFormatIncomplete,
+                       found + "; the host that began to format it can finish, others refuse", metadata);
+    default:
+      return MakeError(Reason::kDeviceNotBlank,
+                       found + "; nothing was written; wipe the device if its data is not wanted", metadata);
+  }
+}
+
+absl::StatusOr<Mapping> AttachOperation::ActivateAndVerify(const BackingDevice& device, crypt_device* crypt,
+                                                           const LuksHeader& header) {
+  const absl::StatusOr<SecretBytes> passphrase = PassphraseOf(*key_);
+  if (!passphrase.ok()) return passphrase.status();
+  if (caller_has_gone_()) return MakeError(Reason::kDeviceTimedOut, "the caller has gone; nothing was activated");
+  const absl::Status activated = Activate(
+      crypt, *passphrase,
+      {.mapping_name = mapping_name_, .read_only = request_.read_only, .allow_discards = request_.allow_discards});
+  if (!activated.ok()) return activated;
+  absl::Status failure;
+  const absl::StatusOr<std::optional<DmDevice>> made = mapper_.Find(mapping_name_);
+  if (!made.ok()) {
+    failure = made.status();
+  } else if (!made->has_value()) {
+    failure = MakeError(Reason::kKernelUnsupported, "the mapping vanished as soon as it was made");
+  } else {
+    failure = CheckActivated(device, header, **made);
+  }
+  if (!failure.ok()) return WithRollbackError(failure, mapper_.Remove(mapping_name_, /*deferred=*/true).status());
+  Mapping mapping = DescribeMapping(request_.volume_id, **made, records_);
+  if (!header.volume_id.empty() && header.volume_id != request_.volume_id) mapping.header_volume_id = header.volume_id;
+  return mapping;
+}
+
+// The kernel's table is what counts: it must say what the checked header said, and nothing more.
+absl::Status AttachOperation::CheckActivated(const BackingDevice& device, const LuksHeader& header,
+                                             const DmDevice& made) const {
+  std::string wrong;
+  if (!made.crypt || !IsOurDmUuid(made.uuid, mapping_name_)) {
+    wrong = "it is not one crypt target of ours";
+  } else if (LuksUuidOfDmUuid(made.uuid) != header.uuid) {
+    wrong = "another LUKS UUID";
+  } else if (BackingNumber(*made.crypt) != device.Number()) {
+    wrong = "another backing device";
+  } else if (made.crypt->cipher != header.encryption.cipher ||
+             made.crypt->key_size_bits != header.encryption.key_size_bits) {
+    wrong = "another cipher";
+  } else if (made.crypt->key_in_keyring != (header.encryption.format == Format::kLuks2)) {
+    wrong = "the volume key in the table instead of the keyring";
+  } else if (made.crypt->offset_sectors * 512 != header.data_offset_bytes || made.crypt->iv_offset_sectors != 0 ||
+             (made.size_sectors + made.crypt->offset_sectors) * 512 > device.SizeBytes()) {
+    wrong = "another place on the device";
+  } else if (made.crypt->sector_size_bytes != header.encryption.sector_size_bytes) {
+    wrong = "another sector size";
+  } else if (made.crypt->allow_discards != request_.allow_discards || !made.crypt->other_options.empty()) {
+    wrong = "options that nobody asked for";
+  } else if (made.read_only != request_.read_only) {
+    wrong = "another read-only flag";
+  }
+  if (wrong.empty()) return absl::OkStatus();
+  return MakeError(
+      Reason::kHeaderRefused,
+      absl::StrCat("the kernel's mapping differs from the header that was checked: ", wrong, "; it was removed again"),
+      {{"device", device.Path()}, {"differs", wrong}});
+}
+
+// What has been opened with its key is what it is: the intent is done with, and the record follows the header (a backup
+// restored over the volume changes its UUID).
+void AttachOperation::RecordOpened(const LuksHeader& header) {
+  if (intent_) {
+    const absl::Status removed = records_.Remove(Kind::kIntent, request_.volume_id);
+    if (!removed.ok()) warnings_.emplace_back(removed.message());
+  }
+  const bool same = known_ && known_->luks_uuid == header.uuid;
+  if (same && known_->key.key_id == request_.key.key_id && known_->key.key_manager == request_.key.key_manager) return;
+  VolumeRecord record{.volume_id = request_.volume_id,
+                      .luks_uuid = header.uuid,
+                      .format = header.encryption.format,
+                      .key = request_.key};
+  if (same) {
+    record.formatted_at = known_->formatted_at;
+    record.data_offset_bytes = known_->data_offset_bytes;
+  } else if (intent_ && intent_->luks_uuid == header.uuid) {
+    record.formatted_at = intent_->formatted_at;
+    record.data_offset_bytes = intent_->data_offset_bytes;
+  }
+  const absl::Status written = records_.Write(Kind::kKnown, record);
+  if (!written.ok()) warnings_.emplace_back(written.message());
+}
+
+}  // namespace volcrypt

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "encryptors/crypt_device.h"
+#include "encryptors/encryptor.h"
+
+namespace volcrypt {
+
+// The token that volcrypt leaves in a LUKS2 header: which volume it is and which key opens it. A hint, written by
+// whoever held the disk: it may inform people and forbid a format, never choose a key or permit anything.
+struct VolcryptToken {
+  std::string volume_id;
+  KeyReference key;
+  absl::Time created_at;
+  uint32_t generation = 1;
+};
+
+std::string ToTokenJson(const VolcryptToken& token);
+// Nothing unless it is a token of ours with well-formed fields.
+std::optional<VolcryptToken> ParseTokenJson(const std::string& json);
+
+// Describes the header that is loaded in `device`.
+LuksHeader ReadLuksHeader(crypt_device* device);
+
+// What volcrypt puts where when it formats, and what it expects of a volume that it formatted.
+inline constexpr uint64_t kLuks2MetadataBytes = uint64_t{16} << 10;
+inline constexpr uint64_t kLuks2KeyslotsBytes = 2064384;
+inline constexpr uint64_t kDataOffsetBytes = uint64_t{2} << 20;
+
+}  // namespace volcrypt

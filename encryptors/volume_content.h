@@ -1,0 +1,35 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "encryptors/backing_device.h"
+#include "encryptors/crypt_device.h"
+#include "encryptors/encryptor.h"
+#include "encryptors/volume_record.h"
+
+namespace volcrypt {
+
+// What is on a device, as far as the decision to open, to format or to refuse goes.
+struct VolumeContent {
+  Content content = Content::kUnspecified;
+  CryptDevice crypt;                 // with the header loaded, when there is one
+  std::optional<LuksHeader> header;  // likewise
+  std::vector<Signature> signatures;
+  std::string detail;  // what was found where, for people
+};
+
+// Reads only. `direct` is an O_DIRECT descriptor of the device. kBlank has passed one full blank proof. A loadable
+// header without keyslots is kErased when our token shows that it had one, else kIncompleteFormat.
+// DEVICE_IO_ERROR: whatever could not be read is never taken for blank.
+absl::StatusOr<VolumeContent> ExamineContent(const BackingDevice& device, int direct);
+
+// True when the device is in a state that an interrupted format with this intent leaves, so that formatting it again
+// with the same LUKS UUID destroys nothing: no keyslot, nothing foreign, the intent's own UUID or no magic at all below
+// the data offset, and a blank proof from there on.
+absl::StatusOr<bool> IsInterruptedFormat(const BackingDevice& device, int direct, const VolumeContent& content,
+                                         const VolumeRecord& intent);
+
+}  // namespace volcrypt
