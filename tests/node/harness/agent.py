@@ -1,0 +1,147 @@
+"""The agent and its helper as the tests start, stop and kill them."""
+
+import os
+import signal
+import subprocess
+import time
+
+from harness import paths
+from harness.waiting import wait_until
+
+CONFIG = f"""
+[volumes]
+device_prefixes = ["/dev/", "{paths.VOLUMES}/"]
+[log]
+level = "debug"
+"""
+
+
+def is_alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+class Agent:
+    """volcryptd --spawn-helper with the tests' configuration. State and log outlive a restart."""
+
+    def __init__(self, config=CONFIG):
+        self.log_path = os.path.join(paths.OUT, "agent.log")
+        self._process = None
+        self.configure(config)
+
+    def configure(self, config):
+        """Writes the configuration; in force with the next start."""
+        os.makedirs(os.path.dirname(paths.CONFIG), exist_ok=True)
+        with open(paths.CONFIG, "w", encoding="utf-8") as file:
+            file.write(config)
+
+    def start(self):
+        assert not self.is_running(), "the agent runs already"
+        with open(self.log_path, "ab") as log:
+            self._process = subprocess.Popen(
+                [paths.AGENT, "--config", paths.CONFIG, "--spawn-helper"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        wait_until(self._answers, timeout=30, what="the agent to answer")
+
+    def stop(self, timeout=60):
+        """SIGTERM: finishes what runs, refuses the rest. Returns the exit status."""
+        helpers = self.helper_pids()
+        self._process.send_signal(signal.SIGTERM)
+        status = self._process.wait(timeout)
+        wait_until(lambda: not any(map(is_alive, helpers)), timeout, "the helper to go")
+        return status
+
+    def kill(self):
+        """SIGKILL to the agent alone, as the kernel does when memory is short."""
+        self._process.kill()
+        self._process.wait(30)
+
+    def kill_all(self):
+        """SIGKILL to agent, helper and workers: a power failure, as far as processes can tell."""
+        helpers = self.helper_pids()
+        workers = self.worker_pids()
+        self.kill()
+        for pid in [*workers, *helpers]:
+            if is_alive(pid):
+                os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not any(map(is_alive, [*workers, *helpers])), what="helper and workers to die")
+
+    def restart(self):
+        if self.is_running():
+            self.stop()
+        self.start()
+
+    def is_running(self):
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def helper_pids(self):
+        """Of the resident helper; its workers are its children."""
+        return [pid for pid in self._all_helpers() if not self._is_worker(pid)]
+
+    def worker_pids(self):
+        return [pid for pid in self._all_helpers() if self._is_worker(pid)]
+
+    def log(self, since=0):
+        with open(self.log_path, encoding="utf-8", errors="replace") as file:
+            file.seek(since)
+            return file.read()
+
+    def log_end(self):
+        return os.path.getsize(self.log_path) if os.path.exists(self.log_path) else 0
+
+    @staticmethod
+    def fail_at(point):
+        """The next worker that reaches this number of encryptors/fail_point.h dies there."""
+        with open(os.path.join(paths.HELPER_STATE, "failpoint"), "w", encoding="ascii") as file:
+            file.write(str(point))
+
+    @staticmethod
+    def fail_point_is_pending():
+        return os.path.exists(os.path.join(paths.HELPER_STATE, "failpoint"))
+
+    @staticmethod
+    def drop_fail_point():
+        try:
+            os.unlink(os.path.join(paths.HELPER_STATE, "failpoint"))
+        except FileNotFoundError:
+            pass
+
+    def _answers(self):
+        if self._process.poll() is not None:
+            raise AssertionError(f"the agent ended with status {self._process.returncode}:\n{self.log()[-4000:]}")
+        command = [paths.CTL, "--endpoint", f"unix:{paths.SOCKET}", "health"]
+        if not os.path.exists(paths.SOCKET):
+            time.sleep(0.02)
+            return False
+        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0
+
+    @staticmethod
+    def _all_helpers():
+        found = []
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                if os.readlink(f"/proc/{name}/exe") == os.path.realpath(paths.HELPER) and is_alive(int(name)):
+                    found.append(int(name))
+            except OSError:
+                continue
+        return found
+
+    @classmethod
+    def _is_worker(cls, pid):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+                parent = int(file.read().rpartition(")")[2].split()[1])
+            return os.readlink(f"/proc/{parent}/exe") == os.path.realpath(paths.HELPER)
+        except OSError:
+            return False

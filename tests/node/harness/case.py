@@ -1,0 +1,170 @@
+"""The base of all node tests."""
+
+import os
+import unittest
+import uuid
+
+from harness import paths
+from harness.agent import Agent
+from harness.ctl import Ctl
+from harness.devices import Device, DmDevice, FileVolume, mapping_path, run
+from harness.waiting import wait_until
+
+# volcryptctl's exit status for the reasons that the tests meet (docs: volcryptctl --help).
+EXIT_STATUS = {
+    "INVALID_FIELD": 1,
+    "INVALID_VOLUME_ID": 1,
+    "INVALID_KEY_ID": 1,
+    "DEVICE_NOT_ALLOWED": 1,
+    "UNSUPPORTED_ENCRYPTION": 1,
+    "UNKNOWN_KEY_MANAGER": 1,
+    "KEY_REQUIRED": 1,
+    "KEY_NOT_FOUND": 2,
+    "KEY_ACCESS_DENIED": 2,
+    "KEY_REJECTED": 2,
+    "KEY_UNFIT": 2,
+    "DEVICE_NOT_FOUND": 4,
+    "NOT_ATTACHED": 4,
+    "ATTACHED_DIFFERENTLY": 5,
+    "DEVICE_IN_USE": 5,
+    "MAPPING_IN_USE": 5,
+    "KEY_IN_USE": 5,
+    "VOLUME_NOT_FORMATTED": 6,
+    "DEVICE_NOT_BLANK": 6,
+    "HEADER_DAMAGED": 6,
+    "VOLUME_HEADER_LOST": 6,
+    "FORMAT_INCOMPLETE": 6,
+    "VOLUME_ERASED": 6,
+    "HEADER_MISMATCH": 6,
+    "HEADER_REFUSED": 6,
+    "DEVICE_TOO_SMALL": 6,
+    "DEVICE_READ_ONLY": 6,
+    "STATE_NOT_WRITABLE": 6,
+    "KERNEL_UNSUPPORTED": 6,
+    "KEY_MANAGER_UNAVAILABLE": 7,
+    "HELPER_UNAVAILABLE": 7,
+    "DEVICE_IO_ERROR": 7,
+    "OPERATION_IN_PROGRESS": 7,
+    "TOO_MANY_OPERATIONS": 7,
+    "OUT_OF_MEMORY": 7,
+    "DEVICE_TIMED_OUT": 8,
+    "KEY_MANAGER_TIMED_OUT": 8,
+    "CALLER_UNKNOWN": 9,
+    "CALLER_NOT_ALLOWED": 9,
+    "WORKER_FAILED": 70,
+}
+
+
+class NodeCase(unittest.TestCase):
+    """One agent runs for all tests of the run. Each test gets its own volumes, devices and keys, and must leave nothing
+    behind: what it attached is detached for it, then every mapping and loop device left over fails it."""
+
+    agent: Agent = None  # set by tests/node/run
+    maxDiff = None
+
+    def setUp(self):
+        self._resources = []
+        self.ctl = Ctl()
+        self.agent.drop_fail_point()
+        if not self.agent.is_running():
+            self.agent.start()
+        self.log_begin = self.agent.log_end()
+
+    def tearDown(self):
+        self.agent.drop_fail_point()
+        if not self.agent.is_running():
+            self.agent.start()
+        for resource in self._resources:
+            if isinstance(resource, DmDevice):
+                resource.resume()  # or what waits for it would hang the clean-up
+        for volume_id in attached_volumes():
+            self.ctl("detach", volume_id)
+        wait_until(lambda: not self.agent.worker_pids(), 30, "the workers to end")
+        left = attached_volumes()
+        for resource in reversed(self._resources):
+            resource.close()
+        self.assertEqual(left, [], "mappings that would not detach")
+        self.assertEqual(leftover_loops(), [], "loop devices left behind")
+
+    # Things to test with. Removed after the test.
+
+    def device(self, mib=64, **options):
+        return self._keep(Device(mib, **options))
+
+    def file_volume(self, mib=64, **options):
+        return self._keep(FileVolume(mib, **options))
+
+    def linear(self, device, **options):
+        return self._keep(DmDevice.linear(device, **options))
+
+    def dm(self, table, over=None, **options):
+        return self._keep(DmDevice(table, over, **options))
+
+    @staticmethod
+    def volume_id():
+        return str(uuid.uuid4())
+
+    def key(self, *options):
+        """Makes a key in the default key manager and returns its id."""
+        return self.ok("key", "create", *options)["key"]["key_id"]
+
+    # Calls and what they must come to.
+
+    def ok(self, *arguments):
+        """Calls volcryptctl, which must succeed; returns what it printed."""
+        result = self.ctl(*arguments)
+        self.assertEqual(result.status, 0, result)
+        return result.json
+
+    def refused(self, reason, *arguments):
+        """Calls volcryptctl, which must fail with this reason and its exit status; returns the error's object."""
+        result = self.ctl(*arguments)
+        self.assertEqual(result.reason, reason, result)
+        self.assertEqual(result.status, EXIT_STATUS[reason], result)
+        return result.error
+
+    def attach(self, volume_id, device, key, *options):
+        """Attaches, which must succeed; returns the attachment, with "formatted" and "already_attached" in it."""
+        path = device if isinstance(device, str) else device.path
+        answer = self.ok("attach", volume_id, path, "--key", key, *options)
+        flags = {name: answer[name] for name in ("formatted", "already_attached")}
+        return {**answer["attachment"], **flags}
+
+    def detach(self, volume_id, *options):
+        return self.ok("detach", volume_id, *options)
+
+    def assert_untouched(self, device, before):
+        self.assertEqual(device.sha256(), before, f"{device.path} was written to")
+
+    def assert_not_attached(self, volume_id):
+        self.assertFalse(os.path.exists(mapping_path(volume_id)), f"{mapping_path(volume_id)} exists")
+        self.refused("NOT_ATTACHED", "show", volume_id)
+
+    def agent_log(self):
+        """What the agent logged during this test."""
+        return self.agent.log(self.log_begin)
+
+    def _keep(self, resource):
+        self._resources.append(resource)
+        return resource
+
+
+def attached_volumes():
+    return sorted(name.removeprefix("volcrypt-") for name in dm_names() if name.startswith("volcrypt-"))
+
+
+def dm_names():
+    return [line.split()[0] for line in run("dmsetup", "ls").splitlines() if not line.startswith("No devices")]
+
+
+def leftover_loops():
+    """Loop devices that are in use although the test has closed its own."""
+    found = []
+    for name in os.listdir("/sys/block"):
+        backing = f"/sys/block/{name}/loop/backing_file"
+        if os.path.exists(backing):
+            with open(backing, encoding="utf-8") as file:
+                path = file.read().strip()
+            if path.startswith(paths.SCRATCH):
+                found.append(f"/dev/{name}: {path}")
+    return found

@@ -1,0 +1,59 @@
+"""volcryptctl as the tests call it."""
+
+import json
+import subprocess
+from dataclasses import dataclass, field
+
+from harness import paths
+
+
+@dataclass
+class Result:
+    """What a call of volcryptctl -o json came to."""
+
+    command: str
+    status: int
+    stdout: str
+    stderr: str
+    json: dict = field(default_factory=dict)  # what it printed
+    error: dict = field(default_factory=dict)  # code, reason, message, metadata
+
+    @property
+    def reason(self):
+        return self.error.get("reason", "")
+
+    def __str__(self):
+        return f"{self.command}: status {self.status}\n{self.stdout}{self.stderr}"
+
+
+class Ctl:
+    def __init__(self, endpoint=f"unix:{paths.SOCKET}"):
+        self._base = [paths.CTL, "--endpoint", endpoint, "-o", "json"]
+
+    def start(self, *arguments):
+        """The running process, for calls that are meant to overlap; finish() turns it into a Result."""
+        return subprocess.Popen(
+            [*self._base, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def finish(self, process, timeout=120):
+        try:
+            stdout, stderr = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired as expired:
+            process.kill()
+            process.communicate()
+            raise AssertionError(f"no answer within {timeout} s: {' '.join(process.args)}") from expired
+        result = Result(" ".join(process.args[len(self._base) :]), process.returncode, stdout, stderr)
+        if stdout.strip():
+            result.json = json.loads(stdout)
+            assert result.json["schema"] == "volcrypt/v1", result
+        if result.status != 0 and stderr.strip():
+            result.error = json.loads(stderr.strip().splitlines()[-1])["error"]
+        return result
+
+    def __call__(self, *arguments):
+        return self.finish(self.start(*arguments))
