@@ -5,6 +5,7 @@
 
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
+#include "encryptors/valid_utf8.h"
 #include "helper.pb.h"
 
 namespace volcrypt {
@@ -77,11 +78,13 @@ static_assert(TableFollowsEnumeration());
 
 const ReasonRow& RowOf(Reason reason) { return kReasons[static_cast<size_t>(reason)]; }
 
-// Cuts at a character boundary: protobuf strings must stay valid UTF-8.
+// At most `limit` bytes of valid UTF-8: an error must keep its reason whatever a device's label has in its metadata.
 std::string CutTo(std::string_view text, size_t limit) {
-  if (text.size() <= limit) return std::string(text);
-  while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0) == 0x80) --limit;
-  return std::string(text.substr(0, limit));
+  std::string valid = ValidUtf8(text);
+  if (valid.size() <= limit) return valid;
+  while (limit > 0 && (static_cast<unsigned char>(valid[limit]) & 0xC0) == 0x80) --limit;
+  valid.resize(limit);
+  return valid;
 }
 
 std::optional<helper::Error> PayloadOf(const absl::Status& status) {

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "encryptors/reason.h"
+#include "encryptors/valid_utf8.h"
 
 namespace volcrypt {
 namespace {
@@ -19,7 +20,7 @@ absl::Status Read(uint32_t number, Enum last, Enum& value) {
 helper::Encryption EncryptionToWire(const Encryption& encryption) {
   helper::Encryption wire;
   wire.set_format(static_cast<uint32_t>(encryption.format));
-  wire.set_cipher(encryption.cipher);
+  wire.set_cipher(ValidUtf8(encryption.cipher));
   wire.set_key_size_bits(encryption.key_size_bits);
   wire.set_sector_size_bytes(encryption.sector_size_bytes);
   return wire;
@@ -34,8 +35,8 @@ absl::StatusOr<Encryption> EncryptionFromWire(const helper::Encryption& wire) {
 
 helper::KeyReference KeyToWire(const KeyReference& key) {
   helper::KeyReference wire;
-  wire.set_key_manager(key.key_manager);
-  wire.set_key_id(key.key_id);
+  wire.set_key_manager(ValidUtf8(key.key_manager));
+  wire.set_key_id(ValidUtf8(key.key_id));
   return wire;
 }
 
@@ -43,20 +44,20 @@ KeyReference KeyFromWire(const helper::KeyReference& wire) { return {wire.key_ma
 
 void LuksToWire(const LuksHeader& luks, helper::Inspection& wire) {
   wire.set_has_luks(true);
-  wire.set_luks_uuid(luks.uuid);
+  wire.set_luks_uuid(ValidUtf8(luks.uuid));
   *wire.mutable_encryption() = EncryptionToWire(luks.encryption);
   for (const Keyslot& keyslot : luks.keyslots) {
     helper::Keyslot& out = *wire.add_keyslots();
     out.set_index(keyslot.index);
-    out.set_pbkdf(keyslot.pbkdf);
+    out.set_pbkdf(ValidUtf8(keyslot.pbkdf));
     out.set_iterations(keyslot.iterations);
     out.set_memory_kib(keyslot.memory_kib);
     out.set_parallelism(keyslot.parallelism);
-    out.set_cipher(keyslot.cipher);
+    out.set_cipher(ValidUtf8(keyslot.cipher));
   }
-  wire.set_volume_id(luks.volume_id);
+  wire.set_volume_id(ValidUtf8(luks.volume_id));
   *wire.mutable_key() = KeyToWire(luks.key);
-  wire.set_label(luks.label);
+  wire.set_label(ValidUtf8(luks.label));
   wire.set_data_offset_bytes(luks.data_offset_bytes);
 }
 
@@ -110,7 +111,7 @@ helper::AttachResult ToWire(const AttachResult& result) {
   wire.set_outcome(static_cast<uint32_t>(result.outcome));
   *wire.mutable_mapping() = ToWire(result.mapping);
   wire.set_resume_uuid(result.resume_uuid);
-  for (const std::string& warning : result.warnings) wire.add_warnings(warning);
+  for (const std::string& warning : result.warnings) wire.add_warnings(ValidUtf8(warning));
   return wire;
 }
 
@@ -176,19 +177,19 @@ absl::StatusOr<ExtendResult> FromWire(const helper::ExtendResult& wire) {
 
 helper::Inspection ToWire(const Inspection& inspection) {
   helper::Inspection wire;
-  wire.set_device(inspection.device);
+  wire.set_device(ValidUtf8(inspection.device));
   wire.set_size_bytes(inspection.size_bytes);
   wire.set_content(static_cast<uint32_t>(inspection.content));
   for (const Signature& signature : inspection.signatures) {
     helper::Signature& out = *wire.add_signatures();
-    out.set_type(signature.type);
+    out.set_type(ValidUtf8(signature.type));
     out.set_offset_bytes(signature.offset_bytes);
-    out.set_uuid(signature.uuid);
-    out.set_label(signature.label);
+    out.set_uuid(ValidUtf8(signature.uuid));
+    out.set_label(ValidUtf8(signature.label));
   }
   if (inspection.luks) LuksToWire(*inspection.luks, wire);
-  wire.set_mapped_as(inspection.mapped_as);
-  wire.set_detail(inspection.detail);
+  wire.set_mapped_as(ValidUtf8(inspection.mapped_as));
+  wire.set_detail(ValidUtf8(inspection.detail));
   return wire;
 }
 
@@ -213,15 +214,15 @@ helper::Mapping ToWire(const Mapping& mapping) {
   helper::Mapping wire;
   wire.set_volume_id(mapping.volume_id);
   wire.set_state(static_cast<uint32_t>(mapping.state));
-  wire.set_state_reason(mapping.state_reason);
-  wire.set_device(mapping.device);
+  wire.set_state_reason(ValidUtf8(mapping.state_reason));
+  wire.set_device(ValidUtf8(mapping.device));
   wire.set_device_path(mapping.device_path);
   wire.set_size_bytes(mapping.size_bytes);
-  wire.set_luks_uuid(mapping.luks_uuid);
+  wire.set_luks_uuid(ValidUtf8(mapping.luks_uuid));
   *wire.mutable_encryption() = EncryptionToWire(mapping.encryption);
   wire.set_read_only(mapping.read_only);
   wire.set_open_count(mapping.open_count);
-  wire.set_header_volume_id(mapping.header_volume_id);
+  wire.set_header_volume_id(ValidUtf8(mapping.header_volume_id));
   if (mapping.key) *wire.mutable_key() = KeyToWire(*mapping.key);
   if (mapping.formatted_at) wire.set_formatted_at_unix_seconds(absl::ToUnixSeconds(*mapping.formatted_at));
   return wire;
