@@ -1,5 +1,6 @@
 #include "encryptors/secret_bytes.h"
 
+#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -43,6 +44,19 @@ class Arena {
     for (size_t j = first; j < first + blocks; ++j) used_.reset(j);
   }
 
+  // Around a fork: the child gets an arena of its own, since the parent's pages are not there. Their addresses stay
+  // taken in the child, so that an inherited secret goes on faulting instead of meeting what the kernel puts there.
+  void BeforeFork() { mutex_.lock(); }
+  void AfterForkInParent() { mutex_.unlock(); }
+  void AfterForkInChild() {
+    if (base_ != nullptr) {
+      mmap(base_, kArenaSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+    }
+    base_ = nullptr;
+    used_.reset();
+    mutex_.unlock();
+  }
+
  private:
   bool Map() {
     void* pages = mmap(nullptr, kArenaSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -63,8 +77,12 @@ class Arena {
 
 // Never destroyed: secrets of static objects and of threads that outlive main() give their memory back to it.
 Arena& TheArena() {
-  static Arena& arena = *new Arena;
-  return arena;
+  static Arena* const arena = [] {
+    pthread_atfork([] { TheArena().BeforeFork(); }, [] { TheArena().AfterForkInParent(); },
+                   [] { TheArena().AfterForkInChild(); });
+    return new Arena;
+  }();
+  return *arena;
 }
 
 size_t BlocksFor(size_t size) { return (size + kBlockSize - 1) / kBlockSize; }
