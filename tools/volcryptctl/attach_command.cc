@@ -1,0 +1,116 @@
+#include "tools/volcryptctl/attach_command.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "tools/volcryptctl/attach_options.h"
+#include "tools/volcryptctl/attachment_text.h"
+#include "tools/volcryptctl/command_app.h"
+#include "tools/volcryptctl/json_output.h"
+#include "tools/volcryptctl/new_key.h"
+#include "tools/volcryptctl/printable.h"
+#include "volcrypt/v1/volume_encryptor.grpc.pb.h"
+
+namespace volcrypt::ctl {
+namespace {
+
+std::string ResultWord(const v1::AttachVolumeResponse& response) {
+  if (response.already_attached()) return "already attached, nothing was changed";
+  return response.formatted() ? "formatted and attached" : "attached";
+}
+
+void PrintAttached(Session& session, const v1::AttachVolumeResponse& response,
+                   const std::optional<v1::KeyReference>& new_key) {
+  if (session.output == Output::kJson) {
+    nlohmann::ordered_json object = ToJson(response);
+    if (new_key) object["new_key"] = ToJson(*new_key);
+    PrintJson(session.out, object);
+    return;
+  }
+  const v1::Attachment& attachment = response.attachment();
+  if (session.quiet) {
+    session.out << Printable(attachment.device_path().empty() ? attachment.libvirt_secret_uuid()
+                                                              : attachment.device_path())
+                << '\n';
+    return;
+  }
+  KeyValues lines;
+  lines.Add("result", ResultWord(response));
+  AddAttachment(lines, attachment);
+  if (new_key && !attachment.has_key()) lines.Add("key", KeyText(*new_key));
+  lines.Print(session.out);
+}
+
+absl::Status RunAttach(const AttachOptions& options, Session& session) {
+  v1::AttachVolumeRequest request = ToRequest(options);
+  if (!options.new_key) {
+    const auto response = session.client.Call(&v1::VolumeEncryptorService::Stub::AttachVolume, request);
+    if (!response.ok()) return response.status();
+    PrintAttached(session, *response, std::nullopt);
+    return absl::OkStatus();
+  }
+  const absl::StatusOr<v1::KeyReference> key = CreateKeyFor(session, options.volume_id, options.key_manager);
+  if (!key.ok()) return key.status();
+  *request.mutable_key() = *key;
+  const auto response = session.client.Call(&v1::VolumeEncryptorService::Stub::AttachVolume, request);
+  if (!response.ok()) return SettleNewKey(session, *key, response.status());
+  if (!response->already_attached()) {
+    PrintAttached(session, *response, *key);
+    return absl::OkStatus();
+  }
+  PrintAttached(session, *response, std::nullopt);
+  DropUnneededKey(session, *key);
+  return absl::OkStatus();
+}
+
+void AddKeyOptions(CLI::App& app, AttachOptions& options) {
+  CLI::Option* const key = AddKeyOption(app, options.key,
+                                        "The key that opens the volume, of the default key manager unless MANAGER is "
+                                        "given; without it, the one that the header names");
+  CLI::Option* const new_key =
+      app.add_flag("--new-key", options.new_key,
+                   "Let the key manager make a key for this volume's first use; deleted again if attach is refused");
+  new_key->excludes(key);
+  app.add_option("--key-manager", options.key_manager, "Key manager of the new key instead of the default one")
+      ->needs(new_key);
+}
+
+void AddEncryptionOptions(CLI::App& app, AttachOptions& options) {
+  app.add_option("--format", options.format, "Format of a first use, and checked later; else as configured")
+      ->check(CLI::IsMember({"luks2", "luks1", "plain"}));
+  app.add_option("--cipher", options.cipher, "Cipher of a first use in kernel notation (aes-xts-plain64)");
+  app.add_option("--key-size", options.key_size_bits, "Size of the volume key in bits")->check(CLI::PositiveNumber);
+  app.add_option("--sector-size", options.sector_size_bytes, "Encryption sector size in bytes")
+      ->check(CLI::IsMember({512, 4096}));
+}
+
+void AddUseOptions(CLI::App& app, AttachOptions& options) {
+  app.add_option("--mode", options.mode, "A mapping on this host, or a libvirt secret for QEMU; host by default")
+      ->check(CLI::IsMember({"host", "libvirt"}));
+  app.add_option("--first-use", options.first_use, "What to do with a blank device; else as configured")
+      ->check(CLI::IsMember({"format-if-blank", "refuse"}));
+  app.add_flag("--read-only", options.read_only, "Attach read-only; never formats");
+  app.add_flag("--allow-discards", options.allow_discards, "Pass discards on to the device");
+  app.add_flag("--libvirt-secret", options.libvirt_secret, "Register a libvirt secret besides the mapping");
+}
+
+}  // namespace
+
+void AddAttachCommand(CLI::App& root, Command& selected) {
+  CLI::App& app = AddCommand(
+      root, "attach", "Open a volume on a device; a provably blank device is formatted first, if that is allowed",
+      "volcryptctl attach 3f6c0a9e-5d4b-4f0e-9f6b-2f1f1c2b7a10 /dev/sdb --new-key");
+  const auto options = std::make_shared<AttachOptions>();
+  app.add_option("VOLUME_ID", options->volume_id, "The volume's id, usually a UUID")->required();
+  app.add_option("DEVICE", options->device, "Block device, link to one, or file; none only with --mode libvirt");
+  AddKeyOptions(app, *options);
+  AddEncryptionOptions(app, *options);
+  AddUseOptions(app, *options);
+  app.callback([options, &selected] {
+    if (options->device.empty() && options->mode != "libvirt") throw CLI::RequiredError("DEVICE");
+    selected = [options](Session& session) { return RunAttach(*options, session); };
+  });
+}
+
+}  // namespace volcrypt::ctl

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "CLI/CLI.hpp"
+#include "tools/volcryptctl/session.h"
+
+namespace volcrypt::ctl {
+
+void AddExtendCommand(CLI::App& root, Command& selected);
+
+}  // namespace volcrypt::ctl

@@ -1,0 +1,140 @@
+#include "tools/volcryptctl/key_command.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "google/protobuf/util/time_util.h"
+#include "tools/volcryptctl/command_app.h"
+#include "tools/volcryptctl/confirm.h"
+#include "tools/volcryptctl/json_output.h"
+#include "tools/volcryptctl/key_values.h"
+#include "tools/volcryptctl/printable.h"
+#include "volcrypt/v1/key.grpc.pb.h"
+
+namespace volcrypt::ctl {
+namespace {
+
+absl::Status RunCreate(const v1::CreateKeyRequest& request, Session& session) {
+  const auto response = session.client.Call(&v1::KeyService::Stub::CreateKey, request);
+  if (!response.ok()) return response.status();
+  if (session.output == Output::kJson) {
+    PrintJson(session.out, ToJson(*response));
+  } else if (session.quiet) {
+    session.out << Printable(response->key().key_id()) << '\n';
+  } else {
+    KeyValues lines;
+    lines.Add("key", KeyText(response->key()));
+    lines.Print(session.out);
+  }
+  return absl::OkStatus();
+}
+
+void PrintKey(Session& session, const v1::GetKeyMetadataResponse& response) {
+  if (session.quiet) {
+    session.out << Printable(response.status()) << '\n';
+    return;
+  }
+  KeyValues lines;
+  lines.Add("key", KeyText(response.key()));
+  lines.Add("type", response.secret_type());
+  lines.Add("algorithm", response.algorithm());
+  if (response.bit_length() != 0) lines.Add("length", absl::StrCat(response.bit_length(), " bits"));
+  lines.Add("status", response.status());
+  if (response.has_created_at()) {
+    lines.Add("created at", google::protobuf::util::TimeUtil::ToString(response.created_at()));
+  }
+  lines.Add("formatted volumes",
+            response.formatted_volumes().empty() ? "none" : absl::StrJoin(response.formatted_volumes(), ", "));
+  lines.Print(session.out);
+}
+
+absl::Status RunShow(const v1::KeyReference& key, Session& session) {
+  v1::GetKeyMetadataRequest request;
+  *request.mutable_key() = key;
+  const auto response = session.client.Call(&v1::KeyService::Stub::GetKeyMetadata, request);
+  if (!response.ok()) return response.status();
+  if (session.output == Output::kJson) {
+    PrintJson(session.out, ToJson(*response));
+  } else {
+    PrintKey(session, *response);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RunDelete(const v1::KeyReference& key, bool force, Session& session) {
+  const std::string question =
+      absl::StrCat("Delete key ", KeyText(key), "? What is on the volumes that it opens is lost for good.");
+  if (absl::Status status = Confirm(session, question); !status.ok()) return status;
+  v1::DeleteKeyRequest request;
+  *request.mutable_key() = key;
+  request.set_force(force);
+  const auto response = session.client.Call(&v1::KeyService::Stub::DeleteKey, request);
+  if (!response.ok()) return response.status();
+  if (session.output == Output::kJson) {
+    PrintJson(session.out, ToJson(*response));
+  } else if (!session.quiet) {
+    session.out << "deleted key " << Printable(KeyText(key)) << '\n';
+  }
+  return absl::OkStatus();
+}
+
+void AddCreate(CLI::App& parent, Command& selected) {
+  struct Options {
+    std::string name;
+    uint32_t bits = 0;
+    std::string manager;
+  };
+  CLI::App& app = AddCommand(parent, "create", "Let a key manager make a key; its bytes never come here",
+                             "volcryptctl key create --name 'volume 42'");
+  const auto options = std::make_shared<Options>();
+  app.add_option("--name", options->name, "A name for people");
+  app.add_option("--bits", options->bits, "Length of the key; 256 by default")->check(CLI::PositiveNumber);
+  app.add_option("--manager", options->manager, "Key manager instead of the default one");
+  app.callback([options, &selected] {
+    v1::CreateKeyRequest request;
+    request.set_name(options->name);
+    request.set_bit_length(options->bits);
+    request.set_key_manager(options->manager);
+    selected = [request](Session& session) { return RunCreate(request, session); };
+  });
+}
+
+void AddShow(CLI::App& parent, Command& selected) {
+  CLI::App& app = AddCommand(parent, "show", "Show what is known about a key; never its bytes",
+                             "volcryptctl key show local:8b0f4f0e-6c1d-4e7a-9a55-0c7d6b1f2e3d");
+  const auto key = std::make_shared<std::optional<v1::KeyReference>>();
+  AddKeyArgument(app, *key);
+  app.callback([key, &selected] { selected = [key](Session& session) { return RunShow(**key, session); }; });
+}
+
+void AddDelete(CLI::App& parent, Command& selected) {
+  struct Options {
+    std::optional<v1::KeyReference> key;
+    bool force = false;
+  };
+  CLI::App& app = AddCommand(parent, "delete",
+                             "Delete a key for good. Asks first; refused while the key is recorded to have formatted "
+                             "volumes",
+                             "volcryptctl key delete local:8b0f4f0e-6c1d-4e7a-9a55-0c7d6b1f2e3d --yes");
+  const auto options = std::make_shared<Options>();
+  AddKeyArgument(app, options->key);
+  app.add_flag("--force", options->force, "Delete it although it is recorded to have formatted volumes");
+  app.callback([options, &selected] {
+    selected = [options](Session& session) { return RunDelete(*options->key, options->force, session); };
+  });
+}
+
+}  // namespace
+
+void AddKeyCommand(CLI::App& root, Command& selected) {
+  CLI::App& app = AddCommand(root, "key", "Make, show and delete keys", "volcryptctl key create");
+  app.require_subcommand(0, 1);
+  AddCreate(app, selected);
+  AddShow(app, selected);
+  AddDelete(app, selected);
+}
+
+}  // namespace volcrypt::ctl

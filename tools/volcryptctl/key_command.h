@@ -1,0 +1,11 @@
+#pragma once
+
+#include "CLI/CLI.hpp"
+#include "tools/volcryptctl/session.h"
+
+namespace volcrypt::ctl {
+
+// key create, key show, key delete.
+void AddKeyCommand(CLI::App& root, Command& selected);
+
+}  // namespace volcrypt::ctl

@@ -1,0 +1,55 @@
+#include "tools/volcryptctl/list_command.h"
+
+#include "absl/strings/str_join.h"
+#include "tools/volcryptctl/attachment_list.h"
+#include "tools/volcryptctl/attachment_text.h"
+#include "tools/volcryptctl/command_app.h"
+#include "tools/volcryptctl/json_output.h"
+#include "tools/volcryptctl/printable.h"
+#include "tools/volcryptctl/text_table.h"
+
+namespace volcrypt::ctl {
+namespace {
+
+void PrintList(Session& session, const v1::ListAttachmentsResponse& list) {
+  if (session.quiet) {
+    for (const v1::Attachment& row : list.attachments()) session.out << Printable(row.volume_id()) << '\n';
+    return;
+  }
+  if (list.attachments().empty()) {
+    session.err << "volcryptctl: no volume is attached\n";
+    return;
+  }
+  TextTable table({"VOLUME", "STATE", "FORMAT", "SIZE", "RO", "DEVICE", "PATH"});
+  for (const v1::Attachment& row : list.attachments()) {
+    table.Add({row.volume_id(), StateWord(row), FormatWord(row.encryption().format()),
+               row.size_bytes() == 0 ? "" : HumanSize(row.size_bytes()), YesNo(row.read_only()), row.device(),
+               row.device_path()});
+  }
+  table.Print(session.out);
+}
+
+absl::Status RunList(Session& session) {
+  const auto list = ListAllAttachments(session.client);
+  if (!list.ok()) return list.status();
+  if (!list->unreachable().empty() && !session.quiet) {
+    session.err << "volcryptctl: the list may be incomplete, no answer from: "
+                << Printable(absl::StrJoin(list->unreachable(), ", ")) << '\n';
+  }
+  if (session.output == Output::kJson) {
+    PrintJson(session.out, ToJson(*list));
+  } else {
+    PrintList(session, *list);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddListCommand(CLI::App& root, Command& selected) {
+  CLI::App& app =
+      AddCommand(root, "list", "List the volumes that are attached on this host", "volcryptctl list -o json");
+  app.callback([&selected] { selected = RunList; });
+}
+
+}  // namespace volcrypt::ctl
