@@ -1,0 +1,92 @@
+"""The gRPC API from Python, without the cost of a process per call. The first use takes a second or two."""
+
+import importlib
+import os
+import sys
+
+import grpc
+
+from harness import paths
+from harness.devices import run
+
+_GENERATED = "/run/volcrypt-test-api"
+_SERVICES = {
+    "VolumeEncryptorService": "volume_encryptor",
+    "VolumeAdminService": "volume_admin",
+    "KeyService": "key",
+    "AgentService": "agent",
+}
+
+
+def _generate():
+    """The message classes of proto/, by protoc; once a run."""
+    source = os.path.join(os.path.dirname(__file__), "../../../proto")
+    if not os.path.exists(_GENERATED):
+        os.makedirs(_GENERATED)
+        protos = [f"volcrypt/v1/{name}.proto" for name in _SERVICES.values()] + ["google_rpc/error_details.proto"]
+        run("protoc", f"--proto_path={source}", f"--python_out={_GENERATED}", *protos)
+    if _GENERATED not in sys.path:
+        sys.path.insert(0, _GENERATED)
+
+
+def messages(name):
+    """The generated module of volcrypt/v1/NAME.proto: messages("volume_encryptor").AttachVolumeRequest(...)."""
+    _generate()
+    return importlib.import_module(f"volcrypt.v1.{name}_pb2")
+
+
+class ApiError(Exception):
+    """A call that failed: .code (a name), .reason, .metadata, .message."""
+
+    def __init__(self, error):
+        super().__init__(f"{error.code().name}: {error.details()}")
+        self.code, self.message, self.reason, self.metadata = error.code().name, error.details(), "", {}
+        details = importlib.import_module("google_rpc.error_details_pb2")
+        for name, value in error.trailing_metadata() or ():
+            if name == "grpc-status-details-bin":
+                for detail in details.Status.FromString(value).details:
+                    info = details.ErrorInfo()
+                    if detail.Unpack(info):
+                        self.reason, self.metadata = info.reason, dict(info.metadata)
+
+
+class Api:
+    """Api()("AttachVolume", volume_id=..., device=..., timeout=30) calls the RPC and returns its response.
+
+    .start(...) returns a future: .result() as above. One Api serves many threads and many calls at once.
+    """
+
+    def __init__(self, endpoint=f"unix:{paths.SOCKET}"):
+        _generate()
+        self.channel = grpc.insecure_channel(endpoint)
+        self._methods = {}
+        for service, name in _SERVICES.items():
+            module = messages(name)
+            for method in module.DESCRIPTOR.services_by_name[service].methods:
+                request, response = (getattr(messages(self._file_of(t)), t.name) for t in (method.input_type, method.output_type))
+                self._methods[method.name] = (request, self.channel.unary_unary(
+                    f"/volcrypt.v1.{service}/{method.name}",
+                    request_serializer=request.SerializeToString,
+                    response_deserializer=response.FromString,
+                ))
+
+    def __call__(self, method, timeout=60, metadata=(), **fields):
+        return self.result(self.start(method, timeout, metadata, **fields))
+
+    def start(self, method, timeout=60, metadata=(), **fields):
+        request, call = self._methods[method]
+        return call.future(request(**fields), timeout=timeout, metadata=metadata)
+
+    @staticmethod
+    def result(future):
+        try:
+            return future.result()
+        except grpc.RpcError as error:
+            raise ApiError(error) from None
+
+    def close(self):
+        self.channel.close()
+
+    @staticmethod
+    def _file_of(message):
+        return os.path.basename(message.file.name).removesuffix(".proto")
