@@ -1,0 +1,271 @@
+#include "agent/keys/local_key_store.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "agent/keys/first_use_table.h"
+#include "agent/keys/key_id.h"
+#include "agent/keys/key_table.h"
+#include "agent/keys/key_wrap.h"
+#include "agent/keys/private_file.h"
+#include "agent/keys/random_bytes.h"
+#include "agent/keys/store_schema.h"
+#include "agent/keys/store_unlock.h"
+#include "agent/uuid.h"
+#include "encryptors/reason.h"
+#include "encryptors/unique_fd.h"
+#include "encryptors/volume_id.h"
+
+namespace volcrypt {
+namespace {
+
+using Access = SqliteDatabase::Access;
+
+constexpr absl::string_view kWhat = "the key store";
+constexpr std::string_view kSymmetric = "symmetric";
+constexpr std::string_view kAes = "aes";
+constexpr std::array<int64_t, 4> kBitLengths = {128, 192, 256, 512};
+constexpr size_t kMaxNameBytes = 255;
+constexpr size_t kMaxHostBytes = 255;
+constexpr size_t kMaxLuksUuidBytes = 40;  // of the header's field
+constexpr size_t kVolumesNamed = 5;
+
+bool IsBitLength(int64_t bits) { return std::ranges::find(kBitLengths, bits) != kBitLengths.end(); }
+
+absl::Status InvalidField(const std::string& field, const std::string& message) {
+  return MakeError(Reason::kInvalidField, message, {{"field", field}});
+}
+
+absl::Status CheckNewKey(const NewKey& key) {
+  if (key.algorithm != kAes) return InvalidField("algorithm", "the local key store makes keys for aes only");
+  if (!IsBitLength(key.bit_length)) {
+    return InvalidField("bit_length", absl::StrCat("a key cannot have ", key.bit_length, " bits, only ",
+                                                   absl::StrJoin(kBitLengths, ", ")));
+  }
+  if (key.name.size() > kMaxNameBytes) {
+    return InvalidField("name", absl::StrCat("the key's name is longer than ", kMaxNameBytes, " bytes"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckRecord(const FirstUseRecord& record) {
+  if (!IsValidVolumeId(record.volume_id)) {
+    return MakeError(Reason::kInvalidVolumeId, "the volume id of a first use is not valid");
+  }
+  if (record.host.size() > kMaxHostBytes) return InvalidField("host", "the host's name is too long");
+  if (record.luks_uuid.size() > kMaxLuksUuidBytes) return InvalidField("luks_uuid", "the LUKS UUID is too long");
+  return absl::OkStatus();
+}
+
+absl::Status KeyInUse(const std::string& key_id, const std::vector<FirstUseRecord>& records) {
+  std::vector<std::string> volumes;
+  for (size_t i = 0; i < std::min(records.size(), kVolumesNamed); ++i) volumes.push_back(records[i].volume_id);
+  const std::string names = absl::StrJoin(volumes, ", ") + (records.size() > kVolumesNamed ? ", ..." : "");
+  return MakeError(Reason::kKeyInUse,
+                   absl::StrCat("key ", key_id, " is recorded to have formatted ", records.size(), " volume(s): ",
+                                names, "; forget them first, or force the deletion and lose what they hold"),
+                   {{"key_id", key_id}, {"volumes", names}});
+}
+
+KeyBinding BindingOf(const StoredKey& key) {
+  return {.key_id = key.key_id,
+          .type = key.type,
+          .algorithm = key.algorithm,
+          .bit_length = static_cast<uint32_t>(key.bit_length)};
+}
+
+// Makes the file before SQLite would, which gives it the umask's mode. One that is there is not opened here: closing a
+// descriptor would drop the locks that another connection of this process holds on the file.
+absl::Status PrepareStoreFile(const std::string& path) {
+  const std::string directory = DirectoryOf(path);
+  if (absl::Status check = CheckDirectoryIsOurs(directory); !check.ok()) return check;
+  {
+    const UniqueFd fd(open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR));
+    if (!fd.IsValid() && errno != EEXIST) return FileError(kWhat, path, "cannot be created", errno);
+    if (fd.IsValid() && fchmod(fd.Get(), S_IRUSR | S_IWUSR) != 0) {
+      return FileError(kWhat, path, "cannot be given its mode", errno);
+    }
+    if (fd.IsValid()) return SyncDirectory(directory);
+  }
+  struct stat status = {};
+  if (lstat(path.c_str(), &status) != 0) return FileError(kWhat, path, "cannot be examined", errno);
+  return CheckFileIsPrivate(status, kWhat, path);
+}
+
+KekLocation LocationOf(const LocalKeyStoreOptions& options) {
+  if (!options.kek_file.empty()) return {.file = options.kek_file, .is_credential = options.kek_is_credential};
+  return {.file = absl::StrCat(absl::StripSuffix(options.path, ".db"), ".kek"), .beside_store = true};
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<LocalKeyStore>> LocalKeyStore::Open(const LocalKeyStoreOptions& options) {
+  const absl::Time deadline = absl::Now() + options.open_timeout;
+  if (absl::Status prepared = PrepareStoreFile(options.path); !prepared.ok()) return prepared;
+  absl::StatusOr<std::unique_ptr<SqliteDatabase>> database = SqliteDatabase::Open(options.path);
+  if (!database.ok()) return database.status();
+  // Looked at before anything is changed: it may be the database of another program.
+  const absl::Status ours =
+      (*database)->InTransaction(Access::kRead, deadline, [&] { return StoreHasSchema(**database).status(); });
+  if (!ours.ok()) return ours;
+  if (absl::Status changed = (*database)->UseWriteAheadLog(deadline); !changed.ok()) return changed;
+
+  SecretBytes kek;
+  std::vector<std::string> warnings;
+  const absl::Status unlocked = (*database)->InTransaction(Access::kWrite, deadline, [&]() -> absl::Status {
+    if (absl::Status schema = PrepareStoreSchema(**database); !schema.ok()) return schema;
+    absl::StatusOr<SecretBytes> found = UnlockStore(**database, LocationOf(options), warnings);
+    if (!found.ok()) return found.status();
+    kek = *std::move(found);
+    return absl::OkStatus();
+  });
+  if (!unlocked.ok()) return unlocked;
+  return std::unique_ptr<LocalKeyStore>(new LocalKeyStore(*std::move(database), std::move(kek), std::move(warnings)));
+}
+
+absl::Status LocalKeyStore::InTransaction(Access access, absl::Time deadline, Body body) {
+  const absl::Status too_late = MakeError(Reason::kKeyManagerTimedOut, "the key store was busy until the deadline");
+  if (absl::Now() >= deadline) return too_late;
+  const std::unique_lock lock(mutex_, absl::ToChronoTime(deadline));
+  if (!lock.owns_lock()) return too_late;
+  return database_->InTransaction(access, deadline, [&] { return body(*database_); });
+}
+
+absl::StatusOr<Key> LocalKeyStore::Get(const std::string& key_id, absl::Time deadline) {
+  const absl::StatusOr<std::string> id = CanonicalKeyId(key_id);
+  if (!id.ok()) return id.status();
+  StoredKey stored;
+  const absl::Status read = InTransaction(Access::kRead, deadline, [&](SqliteDatabase& database) {
+    absl::StatusOr<StoredKey> found = FindStoredKey(database, *id);
+    if (found.ok()) stored = *std::move(found);
+    return found.status();
+  });
+  if (!read.ok()) return read;
+
+  absl::StatusOr<SecretBytes> bytes = UnwrapSecret(kek_, stored.wrapped, AssociatedData(BindingOf(stored)));
+  if (!bytes.ok() && !HasReason(bytes.status(), Reason::kKeyUnfit)) return bytes.status();
+  // The rest of the row is believed only now.
+  if (!bytes.ok() || stored.type != kSymmetric || static_cast<int64_t>(bytes->Size()) * 8 != stored.bit_length) {
+    const absl::string_view problem =
+        bytes.ok() ? "its type or length is not one of this schema" : bytes.status().message();
+    return MakeError(Reason::kKeyUnfit,
+                     absl::StrCat("the row of key ", *id, " in the key store was changed or damaged: ", problem,
+                                  "; restore the store from a backup"),
+                     {{"key_id", *id}});
+  }
+  return Key{.type = KeyType::kSymmetric, .bytes = *std::move(bytes), .high_entropy = stored.bit_length >= 128};
+}
+
+absl::StatusOr<KeyMetadata> LocalKeyStore::GetMetadata(const std::string& key_id, absl::Time deadline) {
+  const absl::StatusOr<std::string> id = CanonicalKeyId(key_id);
+  if (!id.ok()) return id.status();
+  KeyMetadata metadata;
+  const absl::Status read = InTransaction(Access::kRead, deadline, [&](SqliteDatabase& database) -> absl::Status {
+    absl::StatusOr<StoredKey> stored = FindStoredKey(database, *id);
+    if (!stored.ok()) return stored.status();
+    absl::StatusOr<std::vector<FirstUseRecord>> records = FirstUsesOfKey(database, *id);
+    if (!records.ok()) return records.status();
+    metadata = {.key_id = *id,
+                .type = KeyType::kSymmetric,
+                .algorithm = stored->algorithm,
+                .bit_length = static_cast<uint32_t>(stored->bit_length),
+                .name = stored->name,
+                .status = "active",
+                .created_at = stored->created_at,
+                .first_uses = *std::move(records)};
+    return absl::OkStatus();
+  });
+  if (!read.ok()) return read;
+  return metadata;
+}
+
+absl::StatusOr<std::string> LocalKeyStore::Create(const NewKey& key, absl::Time deadline) {
+  if (absl::Status check = CheckNewKey(key); !check.ok()) return check;
+  StoredKey stored = {.key_id = RandomUuid(),
+                      .type = std::string(kSymmetric),
+                      .algorithm = key.algorithm,
+                      .bit_length = key.bit_length,
+                      .name = key.name,
+                      .created_at = absl::Now(),
+                      .wrapped = {}};
+  {
+    absl::StatusOr<SecretBytes> bytes = SecretBytes::Allocate(key.bit_length / 8);
+    if (!bytes.ok()) return bytes.status();
+    FillRandom(bytes->Bytes());
+    absl::StatusOr<std::vector<uint8_t>> wrapped = WrapSecret(kek_, *bytes, AssociatedData(BindingOf(stored)));
+    if (!wrapped.ok()) return wrapped.status();
+    stored.wrapped = *std::move(wrapped);
+  }
+  const absl::Status inserted = InTransaction(
+      Access::kWrite, deadline, [&](SqliteDatabase& database) { return InsertStoredKey(database, stored); });
+  if (!inserted.ok()) return inserted;
+  return stored.key_id;
+}
+
+absl::Status LocalKeyStore::Delete(const std::string& key_id, bool force, absl::Time deadline) {
+  const absl::StatusOr<std::string> id = CanonicalKeyId(key_id);
+  if (!id.ok()) return id.status();
+  const absl::Status deleted = InTransaction(Access::kWrite, deadline, [&](SqliteDatabase& database) -> absl::Status {
+    if (absl::Status found = FindStoredKey(database, *id).status(); !found.ok()) return found;
+    const absl::StatusOr<std::vector<FirstUseRecord>> records = FirstUsesOfKey(database, *id);
+    if (!records.ok()) return records.status();
+    if (!records->empty() && !force) return KeyInUse(*id, *records);
+    if (absl::Status dropped = DropFirstUsesOfKey(database, *id); !dropped.ok()) return dropped;
+    return DeleteStoredKey(database, *id);
+  });
+  if (!deleted.ok()) return deleted;
+  // The wrapped key shall not stay in the log either. Whoever holds the lock now is not waited for: the log is emptied
+  // again and again anyway.
+  if (const std::unique_lock lock(mutex_, std::try_to_lock); lock.owns_lock()) database_->EmptyLog();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<FirstUseRecord> LocalKeyStore::ClaimFirstUse(const std::string& key_id, const FirstUseRecord& claim,
+                                                            absl::Time deadline) {
+  const absl::StatusOr<std::string> id = CanonicalKeyId(key_id);
+  if (!id.ok()) return id.status();
+  if (absl::Status check = CheckRecord(claim); !check.ok()) return check;
+  FirstUseRecord stands = claim;
+  const absl::Status claimed = InTransaction(Access::kWrite, deadline, [&](SqliteDatabase& database) -> absl::Status {
+    if (absl::Status found = FindStoredKey(database, *id).status(); !found.ok()) return found;
+    absl::StatusOr<std::optional<FirstUseRecord>> standing = FindFirstUse(database, *id, claim.volume_id);
+    if (!standing.ok()) return standing.status();
+    if (!standing->has_value()) return PutFirstUse(database, *id, claim, absl::Now());
+    stands = **std::move(standing);
+    return absl::OkStatus();
+  });
+  if (!claimed.ok()) return claimed;
+  return stands;
+}
+
+absl::Status LocalKeyStore::RecordFirstUse(const std::string& key_id, const FirstUseRecord& record,
+                                           absl::Time deadline) {
+  const absl::StatusOr<std::string> id = CanonicalKeyId(key_id);
+  if (!id.ok()) return id.status();
+  if (absl::Status check = CheckRecord(record); !check.ok()) return check;
+  return InTransaction(Access::kWrite, deadline, [&](SqliteDatabase& database) -> absl::Status {
+    if (absl::Status found = FindStoredKey(database, *id).status(); !found.ok()) return found;
+    return PutFirstUse(database, *id, record, absl::Now());
+  });
+}
+
+absl::Status LocalKeyStore::DropFirstUse(const std::string& key_id, const std::string& volume_id, absl::Time deadline) {
+  const absl::StatusOr<std::string> id = CanonicalKeyId(key_id);
+  if (!id.ok()) return id.status();
+  return InTransaction(Access::kWrite, deadline,
+                       [&](SqliteDatabase& database) { return DropFirstUsesOfVolume(database, volume_id); });
+}
+
+}  // namespace volcrypt
