@@ -33,6 +33,13 @@ absl::Status LoopError(const std::string& what) {
 
 std::string NodeOf(dev_t loop_device) { return absl::StrCat("/dev/loop", minor(loop_device)); }
 
+std::string ReadAttribute(dev_t block_device, const char* name) {
+  std::ifstream file(absl::StrCat("/sys/dev/block/", major(block_device), ":", minor(block_device), "/loop/", name));
+  std::string value;
+  std::getline(file, value);
+  return value;
+}
+
 bool IsOverFile(const UniqueFd& loop, const struct stat& file) {
   loop_info64 info = {};
   return loop.IsValid() && ioctl(loop.Get(), LOOP_GET_STATUS64, &info) == 0 && info.lo_device == file.st_dev &&
@@ -46,12 +53,13 @@ absl::StatusOr<UniqueFd> AttachLoopDevice(int file, bool read_only) {
   if (!control.IsValid()) return LoopError("/dev/loop-control");
   loop_config config = {};
   config.fd = static_cast<__u32>(file);
-  config.info.lo_flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO | (read_only ? LO_FLAGS_READ_ONLY : 0);
+  config.info.lo_flags = LO_FLAGS_AUTOCLEAR | (read_only ? LO_FLAGS_READ_ONLY : 0);
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const int number = ioctl(control.Get(), LOOP_CTL_GET_FREE);
     if (number < 0) return LoopError("no free loop device");
     UniqueFd loop(open(absl::StrCat("/dev/loop", number).c_str(), (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC));
     if (!loop.IsValid()) return LoopError(absl::StrCat("/dev/loop", number));
+    // No direct I/O: Linux 6.1 accepts it over tmpfs and then fails every read.
     if (ioctl(loop.Get(), LOOP_CONFIGURE, &config) == 0) return loop;
     if (errno != EBUSY) return LoopError("configuring a loop device");
   }
@@ -92,12 +100,8 @@ std::vector<dev_t> LoopDevicesOver(int file) {
   return loops;
 }
 
-std::string LoopBackingFile(dev_t block_device) {
-  std::ifstream file(
-      absl::StrCat("/sys/dev/block/", major(block_device), ":", minor(block_device), "/loop/backing_file"));
-  std::string path;
-  std::getline(file, path);
-  return path;
-}
+std::string LoopBackingFile(dev_t block_device) { return ReadAttribute(block_device, "backing_file"); }
+
+bool IsOurKindOfLoopDevice(dev_t block_device) { return ReadAttribute(block_device, "autoclear") == "1"; }
 
 }  // namespace volcrypt

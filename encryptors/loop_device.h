@@ -28,4 +28,8 @@ std::vector<dev_t> LoopDevicesOverPath(const std::string& file_path);
 // The backing file of a loop device, from sysfs; empty when it is none.
 std::string LoopBackingFile(dev_t block_device);
 
+// True for a loop device with autoclear, as AttachLoopDevice makes them: then the volume is its file. One that somebody
+// set up and gave us as a device is a device like others.
+bool IsOurKindOfLoopDevice(dev_t block_device);
+
 }  // namespace volcrypt

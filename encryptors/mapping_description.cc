@@ -30,8 +30,7 @@ std::string KernelNodeOf(dev_t number) {
 }
 
 std::string BackingPath(dev_t number) {
-  const std::string file = LoopBackingFile(number);
-  return file.empty() ? KernelNodeOf(number) : file;
+  return IsOurKindOfLoopDevice(number) ? LoopBackingFile(number) : KernelNodeOf(number);
 }
 
 Mapping DescribeMapping(const std::string& volume_id, const DmDevice& device, const VolumeRecords& records) {

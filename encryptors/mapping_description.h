@@ -17,8 +17,8 @@ dev_t BackingNumber(const CryptTable& table);
 // /dev/<kernel name> of a block device; empty when the kernel no longer has it.
 std::string KernelNodeOf(dev_t number);
 
-// The canonical path of a block device by number, or of the file under it when it is a loop device; empty when the
-// kernel no longer has it.
+// The canonical path of a block device by number, or of the file when it is a loop device that we put over one; empty
+// when the kernel no longer has it.
 std::string BackingPath(dev_t number);
 
 }  // namespace volcrypt
