@@ -114,7 +114,7 @@ KekLocation LocationOf(const LocalKeyStoreOptions& options) {
 absl::StatusOr<std::unique_ptr<LocalKeyStore>> LocalKeyStore::Open(const LocalKeyStoreOptions& options) {
   const absl::Time deadline = absl::Now() + options.open_timeout;
   if (absl::Status prepared = PrepareStoreFile(options.path); !prepared.ok()) return prepared;
-  absl::StatusOr<std::unique_ptr<SqliteDatabase>> database = SqliteDatabase::Open(options.path);
+  absl::StatusOr<std::unique_ptr<SqliteDatabase>> database = SqliteDatabase::Open(options.path, deadline);
   if (!database.ok()) return database.status();
   // Looked at before anything is changed: it may be the database of another program.
   const absl::Status ours =

@@ -15,13 +15,14 @@ constexpr absl::Duration kRetryInterval = absl::Milliseconds(5);
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<SqliteDatabase>> SqliteDatabase::Open(const std::string& path) {
+absl::StatusOr<std::unique_ptr<SqliteDatabase>> SqliteDatabase::Open(const std::string& path, absl::Time deadline) {
   std::unique_ptr<SqliteDatabase> database(new SqliteDatabase(path));
   sqlite3* handle = nullptr;
   const int result = sqlite3_open_v2(path.c_str(), &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
   database->database_.reset(handle);
   if (result != SQLITE_OK) return database->ErrorOf(result);
   sqlite3_extended_result_codes(handle, 1);
+  database->WaitUntil(deadline);  // some of these read the database
   const absl::Status set_up = database->Execute(
       "PRAGMA synchronous=FULL;"
       "PRAGMA secure_delete=ON;"

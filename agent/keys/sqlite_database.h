@@ -21,9 +21,9 @@ class SqliteDatabase {
  public:
   enum class Access { kRead, kWrite };
 
-  // Opens a file that exists, without a look at it; an empty one is an empty database. Every change will be on the disk
-  // when it is committed, and what is deleted is overwritten.
-  static absl::StatusOr<std::unique_ptr<SqliteDatabase>> Open(const std::string& path);
+  // Opens a file that exists, and changes nothing in it; an empty one is an empty database. Every change will be on the
+  // disk when it is committed, and what is deleted is overwritten.
+  static absl::StatusOr<std::unique_ptr<SqliteDatabase>> Open(const std::string& path, absl::Time deadline);
 
   SqliteDatabase(const SqliteDatabase&) = delete;
   SqliteDatabase& operator=(const SqliteDatabase&) = delete;

@@ -227,7 +227,7 @@ TEST_F(LocalKeyStoreOpenTest, FileThatIsNoDatabaseIsRefused) {
 
 TEST_F(LocalKeyStoreOpenTest, StoreThatIsHeldByAnotherProcessTimesOut) {
   OpenStore();
-  absl::StatusOr<std::unique_ptr<SqliteDatabase>> other = SqliteDatabase::Open(path_);
+  absl::StatusOr<std::unique_ptr<SqliteDatabase>> other = SqliteDatabase::Open(path_, Soon());
   ASSERT_TRUE(other.ok());
   ASSERT_TRUE((*other)->Execute("BEGIN IMMEDIATE").ok());
   const absl::Status status = LocalKeyStore::Open({.path = path_, .open_timeout = absl::Milliseconds(100)}).status();

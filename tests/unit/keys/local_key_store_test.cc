@@ -256,7 +256,7 @@ TEST_F(LocalKeyStoreTest, PastDeadlineTimesOut) {
 TEST_F(LocalKeyStoreTest, WriteWaitsForAnotherWriterUntilItsDeadlineAndReadsDoNot) {
   const std::unique_ptr<LocalKeyStore> store = OpenStore();
   const std::string id = NewKeyIn(*store);
-  absl::StatusOr<std::unique_ptr<SqliteDatabase>> other = SqliteDatabase::Open(path_);
+  absl::StatusOr<std::unique_ptr<SqliteDatabase>> other = SqliteDatabase::Open(path_, Soon());
   ASSERT_TRUE(other.ok()) << other.status();
   ASSERT_TRUE((*other)->Execute("BEGIN IMMEDIATE").ok());
 

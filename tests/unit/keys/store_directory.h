@@ -42,7 +42,7 @@ class StoreDirectory : public testing::Test {
 
   // Changes the file behind the store's back.
   void ChangeStore(const std::string& sql) const {
-    absl::StatusOr<std::unique_ptr<SqliteDatabase>> database = SqliteDatabase::Open(path_);
+    absl::StatusOr<std::unique_ptr<SqliteDatabase>> database = SqliteDatabase::Open(path_, Soon());
     ASSERT_TRUE(database.ok()) << database.status();
     const absl::Status changed = (*database)->Execute(("PRAGMA foreign_keys=OFF;" + sql).c_str());
     ASSERT_TRUE(changed.ok()) << changed;
