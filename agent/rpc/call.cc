@@ -23,9 +23,12 @@ constexpr size_t kMaxLoggedBytes = 256;
 
 const char* RoleName(Role role) {
   switch (role) {
-    case Role::kNone: return "none";
-    case Role::kCompute: return "compute";
-    case Role::kAdmin: return "admin";
+    case Role::kNone:
+      return "none";
+    case Role::kCompute:
+      return "compute";
+    case Role::kAdmin:
+      return "admin";
   }
   return "none";
 }

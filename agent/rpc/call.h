@@ -26,7 +26,7 @@ enum class CallKind : uint8_t { kRead, kWrite };
 struct CallDescription {
   std::string_view method;  // as gRPC writes it: /volcrypt.v1.KeyService/CreateKey
   CallKind kind = CallKind::kWrite;
-  LogFields about;          // volume, device, key: as the caller sent them; empty ones are left out of the log
+  LogFields about;  // volume, device, key: as the caller sent them; empty ones are left out of the log
 };
 
 // One call in progress, as its own work sees it.
@@ -39,7 +39,8 @@ struct Call {
   bool IsAdmin() const { return role == Role::kAdmin; }
 };
 
-// Runs every call the same way: who calls, may they, until when, the work itself, one log line, the answer. Thread-safe.
+// Runs every call the same way: who calls, may they, until when, the work itself, one log line, the answer.
+// Thread-safe.
 class CallRunner {
  public:
   // The references outlive the runner.

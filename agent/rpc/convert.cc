@@ -1,11 +1,13 @@
 #include "agent/rpc/convert.h"
 
+#include <algorithm>
 #include <array>
 #include <string>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "encryptors/reason.h"
+#include "encryptors/valid_utf8.h"
 
 namespace volcrypt {
 namespace {
@@ -27,67 +29,109 @@ absl::Status InvalidField(const std::string& field, const std::string& what) {
 
 absl::Status FormatFromApi(int number, AttachCall& call) {
   switch (number) {
-    case v1::Encryption::FORMAT_UNSPECIFIED: call.encryption.format = Format::kUnspecified; break;
-    case v1::Encryption::FORMAT_LUKS1: call.encryption.format = Format::kLuks1; break;
-    case v1::Encryption::FORMAT_LUKS2: call.encryption.format = Format::kLuks2; break;
-    case v1::Encryption::FORMAT_PLAIN: call.encryption.format = Format::kPlain; break;
-    case v1::Encryption::FORMAT_NONE: call.encryption_none = true; break;
-    default: return UnknownNumber("encryption.format", number);
+    case v1::Encryption::FORMAT_UNSPECIFIED:
+      call.encryption.format = Format::kUnspecified;
+      break;
+    case v1::Encryption::FORMAT_LUKS1:
+      call.encryption.format = Format::kLuks1;
+      break;
+    case v1::Encryption::FORMAT_LUKS2:
+      call.encryption.format = Format::kLuks2;
+      break;
+    case v1::Encryption::FORMAT_PLAIN:
+      call.encryption.format = Format::kPlain;
+      break;
+    case v1::Encryption::FORMAT_NONE:
+      call.encryption_none = true;
+      break;
+    default:
+      return UnknownNumber("encryption.format", number);
   }
   return absl::OkStatus();
 }
 
 absl::Status ModeFromApi(int number, AttachMode& mode) {
   switch (number) {
-    case v1::MODE_UNSPECIFIED: mode = AttachMode::kUnspecified; break;
-    case v1::MODE_HOST_MAPPING: mode = AttachMode::kHostMapping; break;
-    case v1::MODE_LIBVIRT_SECRET: mode = AttachMode::kLibvirtSecret; break;
-    default: return UnknownNumber("mode", number);
+    case v1::MODE_UNSPECIFIED:
+      mode = AttachMode::kUnspecified;
+      break;
+    case v1::MODE_HOST_MAPPING:
+      mode = AttachMode::kHostMapping;
+      break;
+    case v1::MODE_LIBVIRT_SECRET:
+      mode = AttachMode::kLibvirtSecret;
+      break;
+    default:
+      return UnknownNumber("mode", number);
   }
   return absl::OkStatus();
 }
 
 absl::Status FirstUseFromApi(int number, FirstUse& first_use) {
   switch (number) {
-    case v1::AttachVolumeRequest::FIRST_USE_UNSPECIFIED: first_use = FirstUse::kUnspecified; break;
-    case v1::AttachVolumeRequest::FIRST_USE_FORMAT_IF_BLANK: first_use = FirstUse::kFormatIfBlank; break;
-    case v1::AttachVolumeRequest::FIRST_USE_REFUSE: first_use = FirstUse::kRefuse; break;
-    default: return UnknownNumber("first_use", number);
+    case v1::AttachVolumeRequest::FIRST_USE_UNSPECIFIED:
+      first_use = FirstUse::kUnspecified;
+      break;
+    case v1::AttachVolumeRequest::FIRST_USE_FORMAT_IF_BLANK:
+      first_use = FirstUse::kFormatIfBlank;
+      break;
+    case v1::AttachVolumeRequest::FIRST_USE_REFUSE:
+      first_use = FirstUse::kRefuse;
+      break;
+    default:
+      return UnknownNumber("first_use", number);
   }
   return absl::OkStatus();
 }
 
 v1::Encryption::Format FormatToApi(Format format) {
   switch (format) {
-    case Format::kUnspecified: return v1::Encryption::FORMAT_UNSPECIFIED;
-    case Format::kLuks1: return v1::Encryption::FORMAT_LUKS1;
-    case Format::kLuks2: return v1::Encryption::FORMAT_LUKS2;
-    case Format::kPlain: return v1::Encryption::FORMAT_PLAIN;
+    case Format::kUnspecified:
+      return v1::Encryption::FORMAT_UNSPECIFIED;
+    case Format::kLuks1:
+      return v1::Encryption::FORMAT_LUKS1;
+    case Format::kLuks2:
+      return v1::Encryption::FORMAT_LUKS2;
+    case Format::kPlain:
+      return v1::Encryption::FORMAT_PLAIN;
   }
   return v1::Encryption::FORMAT_UNSPECIFIED;
 }
 
 v1::Attachment::State StateToApi(MappingState state) {
   switch (state) {
-    case MappingState::kActive: return v1::Attachment::STATE_ACTIVE;
-    case MappingState::kSuspended: return v1::Attachment::STATE_SUSPENDED;
-    case MappingState::kBroken: return v1::Attachment::STATE_BROKEN;
-    case MappingState::kDetaching: return v1::Attachment::STATE_DETACHING;
+    case MappingState::kActive:
+      return v1::Attachment::STATE_ACTIVE;
+    case MappingState::kSuspended:
+      return v1::Attachment::STATE_SUSPENDED;
+    case MappingState::kBroken:
+      return v1::Attachment::STATE_BROKEN;
+    case MappingState::kDetaching:
+      return v1::Attachment::STATE_DETACHING;
   }
   return v1::Attachment::STATE_UNSPECIFIED;
 }
 
 v1::InspectVolumeResponse::Content ContentToApi(Content content) {
   switch (content) {
-    case Content::kUnspecified: return v1::InspectVolumeResponse::CONTENT_UNSPECIFIED;
-    case Content::kBlank: return v1::InspectVolumeResponse::CONTENT_BLANK;
-    case Content::kLuks1: return v1::InspectVolumeResponse::CONTENT_LUKS1;
-    case Content::kLuks2: return v1::InspectVolumeResponse::CONTENT_LUKS2;
-    case Content::kForeign: return v1::InspectVolumeResponse::CONTENT_FOREIGN;
-    case Content::kUnreadable: return v1::InspectVolumeResponse::CONTENT_UNREADABLE;
-    case Content::kIncompleteFormat: return v1::InspectVolumeResponse::CONTENT_INCOMPLETE_FORMAT;
-    case Content::kErased: return v1::InspectVolumeResponse::CONTENT_ERASED;
-    case Content::kDamagedHeader: return v1::InspectVolumeResponse::CONTENT_DAMAGED_HEADER;
+    case Content::kUnspecified:
+      return v1::InspectVolumeResponse::CONTENT_UNSPECIFIED;
+    case Content::kBlank:
+      return v1::InspectVolumeResponse::CONTENT_BLANK;
+    case Content::kLuks1:
+      return v1::InspectVolumeResponse::CONTENT_LUKS1;
+    case Content::kLuks2:
+      return v1::InspectVolumeResponse::CONTENT_LUKS2;
+    case Content::kForeign:
+      return v1::InspectVolumeResponse::CONTENT_FOREIGN;
+    case Content::kUnreadable:
+      return v1::InspectVolumeResponse::CONTENT_UNREADABLE;
+    case Content::kIncompleteFormat:
+      return v1::InspectVolumeResponse::CONTENT_INCOMPLETE_FORMAT;
+    case Content::kErased:
+      return v1::InspectVolumeResponse::CONTENT_ERASED;
+    case Content::kDamagedHeader:
+      return v1::InspectVolumeResponse::CONTENT_DAMAGED_HEADER;
   }
   return v1::InspectVolumeResponse::CONTENT_UNSPECIFIED;
 }
@@ -95,17 +139,28 @@ v1::InspectVolumeResponse::Content ContentToApi(Content content) {
 std::string AttachWould(const Inspection& inspection) {
   const std::string& detail = inspection.detail;
   const std::string found = detail.empty() ? "" : absl::StrCat(": ", detail);
+  if (!inspection.mapped_as.empty()) {
+    return absl::StrCat("find it open as ", inspection.mapped_as,
+                        ": already attached when that is this volume's mapping, else refuse (DEVICE_IN_USE)");
+  }
   switch (inspection.content) {
-    case Content::kBlank: return "format it, if first use is allowed and no record says that the volume was ever used";
+    case Content::kBlank:
+      return "format it, if first use is allowed and no record says that the volume was ever used";
     case Content::kLuks1:
-    case Content::kLuks2: return "open it with the key that the caller names, and change nothing on it";
-    case Content::kForeign: return absl::StrCat("refuse (DEVICE_NOT_BLANK): there is data of another kind", found);
-    case Content::kUnreadable: return absl::StrCat("fail (DEVICE_IO_ERROR): it cannot be read", found);
+    case Content::kLuks2:
+      return "open it with the key that the caller names, and change nothing on it";
+    case Content::kForeign:
+      return absl::StrCat("refuse (DEVICE_NOT_BLANK): there is data of another kind", found);
+    case Content::kUnreadable:
+      return absl::StrCat("fail (DEVICE_IO_ERROR): it cannot be read", found);
     case Content::kIncompleteFormat:
       return absl::StrCat("continue the interrupted first use, if it began on this host", found);
-    case Content::kErased: return absl::StrCat("refuse (VOLUME_ERASED): the volume was erased", found);
-    case Content::kDamagedHeader: return absl::StrCat("refuse (HEADER_DAMAGED): the LUKS header does not load", found);
-    case Content::kUnspecified: break;
+    case Content::kErased:
+      return absl::StrCat("refuse (VOLUME_ERASED): the volume was erased", found);
+    case Content::kDamagedHeader:
+      return absl::StrCat("refuse (HEADER_DAMAGED): the LUKS header does not load", found);
+    case Content::kUnspecified:
+      break;
   }
   return {};
 }
@@ -140,9 +195,12 @@ google::protobuf::Timestamp TimestampOf(absl::Time time) {
 
 const char* SecretType(KeyType type) {
   switch (type) {
-    case KeyType::kSymmetric: return "symmetric";
-    case KeyType::kPassphrase: return "passphrase";
-    case KeyType::kOpaque: return "opaque";
+    case KeyType::kSymmetric:
+      return "symmetric";
+    case KeyType::kPassphrase:
+      return "passphrase";
+    case KeyType::kOpaque:
+      return "opaque";
   }
   return "";
 }
@@ -202,7 +260,7 @@ v1::Attachment ToApi(const Mapping& mapping, Detail detail) {
   out.set_volume_id(mapping.volume_id);
   out.set_state(StateToApi(mapping.state));
   out.set_mode(v1::MODE_HOST_MAPPING);
-  out.set_device(mapping.device);
+  out.set_device(ValidUtf8(mapping.device));
   out.set_device_path(mapping.device_path);
   out.set_size_bytes(mapping.size_bytes);
   out.set_luks_uuid(mapping.luks_uuid);

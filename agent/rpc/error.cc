@@ -3,6 +3,7 @@
 #include <string>
 
 #include "encryptors/reason.h"
+#include "encryptors/valid_utf8.h"
 #include "google_rpc/error_details.pb.h"
 
 namespace volcrypt {
@@ -32,12 +33,12 @@ grpc::Status ToRpcStatus(const absl::Status& status) {
   const Reason reason = ReasonOf(status).value_or(Reason::kWorkerFailed);
   // The two libraries number the codes alike: both follow google.rpc.Code.
   const auto code = static_cast<grpc::StatusCode>(ReasonCode(reason));
-  const std::string message(status.message().substr(0, kMaxErrorMessageBytes));
+  const std::string message = ValidUtf8(std::string(status.message().substr(0, kMaxErrorMessageBytes)));
 
   google::rpc::ErrorInfo info;
   info.set_reason(std::string(ReasonName(reason)));
   info.set_domain(kDomain);
-  for (const auto& [key, value] : MetadataOf(status)) (*info.mutable_metadata())[key] = value;
+  for (const auto& [key, value] : MetadataOf(status)) (*info.mutable_metadata())[key] = ValidUtf8(value);
   return {code, message, DetailsWithin(kMaxRpcErrorBytes - 1 - message.size(), std::move(info), code, message)};
 }
 

@@ -46,7 +46,7 @@ void SetLimits(grpc::ServerBuilder& builder, const RpcServerOptions& options) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const RpcServerOptions& options,
-                                                            std::vector<ListeningSocket> sockets, Attacher& attacher,
+                                                            std::vector<ApiSocket> sockets, Attacher& attacher,
                                                             const KeyManagers& key_managers,
                                                             const CurrentAccess& access, const Log& log) {
   // The constructor is private, which std::make_unique cannot reach.
@@ -67,7 +67,7 @@ RpcServer::RpcServer(const RpcServerOptions& options, Attacher& attacher, const 
       agent_service_(calls_, key_managers,
                      {.max_operations = options.max_operations, .operation_timeout = options.operation_timeout}) {}
 
-absl::Status RpcServer::BuildAndListen(const RpcServerOptions& options, std::vector<ListeningSocket> sockets) {
+absl::Status RpcServer::BuildAndListen(const RpcServerOptions& options, std::vector<ApiSocket> sockets) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;

@@ -12,9 +12,9 @@
 #include "agent/keys/key_managers.h"
 #include "agent/log.h"
 #include "agent/rpc/agent_service.h"
+#include "agent/rpc/api_socket.h"
 #include "agent/rpc/call.h"
 #include "agent/rpc/key_service.h"
-#include "agent/rpc/listening_socket.h"
 #include "agent/rpc/peers.h"
 #include "agent/rpc/unix_listener.h"
 #include "agent/rpc/volume_admin_service.h"
@@ -34,7 +34,7 @@ class RpcServer {
  public:
   // The references outlive the server. Begins to serve at once, with health SERVING.
   static absl::StatusOr<std::unique_ptr<RpcServer>> Start(const RpcServerOptions& options,
-                                                          std::vector<ListeningSocket> sockets, Attacher& attacher,
+                                                          std::vector<ApiSocket> sockets, Attacher& attacher,
                                                           const KeyManagers& key_managers, const CurrentAccess& access,
                                                           const Log& log);
   RpcServer(const RpcServer&) = delete;
@@ -52,7 +52,7 @@ class RpcServer {
  private:
   RpcServer(const RpcServerOptions& options, Attacher& attacher, const KeyManagers& key_managers,
             const CurrentAccess& access, const Log& log);
-  absl::Status BuildAndListen(const RpcServerOptions& options, std::vector<ListeningSocket> sockets);
+  absl::Status BuildAndListen(const RpcServerOptions& options, std::vector<ApiSocket> sockets);
   void Serve(UniqueFd connection);
 
   const Log& log_;

@@ -13,7 +13,7 @@
 
 namespace volcrypt {
 
-absl::StatusOr<std::unique_ptr<UnixListener>> UnixListener::Start(std::vector<ListeningSocket> sockets,
+absl::StatusOr<std::unique_ptr<UnixListener>> UnixListener::Start(std::vector<ApiSocket> sockets,
                                                                   OnConnection on_connection) {
   UniqueFd stop_event(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!stop_event.IsValid()) return absl::InternalError(absl::StrCat("eventfd: ", strerror(errno)));
@@ -22,7 +22,7 @@ absl::StatusOr<std::unique_ptr<UnixListener>> UnixListener::Start(std::vector<Li
       new UnixListener(std::move(sockets), std::move(on_connection), std::move(stop_event)));
 }
 
-UnixListener::UnixListener(std::vector<ListeningSocket> sockets, OnConnection on_connection, UniqueFd stop_event)
+UnixListener::UnixListener(std::vector<ApiSocket> sockets, OnConnection on_connection, UniqueFd stop_event)
     : sockets_(std::move(sockets)),
       on_connection_(std::move(on_connection)),
       stop_event_(std::move(stop_event)),
@@ -40,7 +40,7 @@ void UnixListener::Stop() {
 void UnixListener::AcceptUntilStopped() {
   constexpr int kPauseMilliseconds = 100;
   std::vector<pollfd> waits = {{.fd = stop_event_.Get(), .events = POLLIN, .revents = 0}};
-  for (const ListeningSocket& socket : sockets_) waits.push_back({.fd = socket.Fd(), .events = POLLIN, .revents = 0});
+  for (const ApiSocket& socket : sockets_) waits.push_back({.fd = socket.Fd(), .events = POLLIN, .revents = 0});
   while (waits[0].revents == 0) {
     if (poll(waits.data(), waits.size(), -1) < 0) continue;
     bool has_room = true;

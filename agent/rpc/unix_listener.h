@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "agent/rpc/listening_socket.h"
+#include "agent/rpc/api_socket.h"
 #include "encryptors/unique_fd.h"
 
 namespace volcrypt {
@@ -17,7 +17,7 @@ class UnixListener {
  public:
   using OnConnection = std::function<void(UniqueFd)>;
 
-  static absl::StatusOr<std::unique_ptr<UnixListener>> Start(std::vector<ListeningSocket> sockets,
+  static absl::StatusOr<std::unique_ptr<UnixListener>> Start(std::vector<ApiSocket> sockets,
                                                              OnConnection on_connection);
   UnixListener(const UnixListener&) = delete;
   UnixListener& operator=(const UnixListener&) = delete;
@@ -27,12 +27,12 @@ class UnixListener {
   void Stop();
 
  private:
-  UnixListener(std::vector<ListeningSocket> sockets, OnConnection on_connection, UniqueFd stop_event);
+  UnixListener(std::vector<ApiSocket> sockets, OnConnection on_connection, UniqueFd stop_event);
   void AcceptUntilStopped();
   // False when the process is short of descriptors or memory.
   bool AcceptAll(int listening_fd);
 
-  std::vector<ListeningSocket> sockets_;
+  std::vector<ApiSocket> sockets_;
   const OnConnection on_connection_;
   const UniqueFd stop_event_;
   std::thread thread_;

@@ -43,9 +43,8 @@ grpc::Status VolumeEncryptorService::DetachVolume(grpc::ServerContext* context, 
 
 grpc::Status VolumeEncryptorService::ExtendVolume(grpc::ServerContext* context, const v1::ExtendVolumeRequest* request,
                                                   v1::ExtendVolumeResponse* response) {
-  const CallDescription description = {
-      .method = "/volcrypt.v1.VolumeEncryptorService/ExtendVolume",
-      .about = {{"volume", request->volume_id()}, {"key", request->key().key_id()}}};
+  const CallDescription description = {.method = "/volcrypt.v1.VolumeEncryptorService/ExtendVolume",
+                                       .about = {{"volume", request->volume_id()}, {"key", request->key().key_id()}}};
   return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
     const absl::StatusOr<ExtendResult> result = attacher_.Extend(FromApi(*request, call.IsAdmin()), call.deadline);
     if (!result.ok()) return result.status();

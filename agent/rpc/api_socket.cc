@@ -1,4 +1,4 @@
-#include "agent/rpc/listening_socket.h"
+#include "agent/rpc/api_socket.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -78,14 +78,14 @@ int BindWithMode(int fd, const sockaddr_un& address) {
 
 }  // namespace
 
-absl::StatusOr<ListeningSocket> ListeningSocket::Bind(const std::string& path) {
+absl::StatusOr<ApiSocket> ApiSocket::Bind(const std::string& path) {
   const std::optional<sockaddr_un> address = AddressOf(path);
   if (!address) return absl::FailedPreconditionError(absl::StrCat(path, ": too long for a socket's path"));
   const absl::StatusOr<UniqueFd> lock = LockDirectoryOf(path);
   if (!lock.ok()) return lock.status();
   if (absl::Status status = RemoveStale(path, *address); !status.ok()) return status;
 
-  ListeningSocket listening(NewSocket(), path);
+  ApiSocket listening(NewSocket(), path);
   if (!listening.fd_.IsValid()) return ErrnoError(path, "socket", errno);
   if (const int error = BindWithMode(listening.Fd(), *address); error != 0) return ErrnoError(path, "bind", error);
   struct stat status {};
@@ -97,12 +97,12 @@ absl::StatusOr<ListeningSocket> ListeningSocket::Bind(const std::string& path) {
   return listening;
 }
 
-absl::StatusOr<std::vector<ListeningSocket>> ListeningSocket::FromSystemd() {
-  std::vector<ListeningSocket> sockets;
+absl::StatusOr<std::vector<ApiSocket>> ApiSocket::FromSystemd() {
+  std::vector<ApiSocket> sockets;
   const int count = sd_listen_fds(/*unset_environment=*/1);
   if (count < 0) return absl::InternalError(absl::StrCat("LISTEN_FDS: ", strerror(-count)));
   for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + count; ++fd) {
-    ListeningSocket passed(UniqueFd(fd), absl::StrCat("descriptor ", fd, " from systemd"));
+    ApiSocket passed(UniqueFd(fd), absl::StrCat("descriptor ", fd, " from systemd"));
     if (sd_is_socket_unix(fd, SOCK_STREAM, /*listening=*/1, nullptr, 0) <= 0) {
       return absl::FailedPreconditionError(absl::StrCat(passed.Name(), ": not a listening Unix stream socket"));
     }
@@ -114,7 +114,7 @@ absl::StatusOr<std::vector<ListeningSocket>> ListeningSocket::FromSystemd() {
   return sockets;
 }
 
-ListeningSocket::~ListeningSocket() {
+ApiSocket::~ApiSocket() {
   if (!fd_.IsValid() || !ours_) return;
   struct stat status {};
   if (lstat(name_.c_str(), &status) != 0 || status.st_dev != device_ || status.st_ino != inode_) return;

@@ -1,0 +1,152 @@
+#include "agent/daemon.h"
+
+#include <sys/wait.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <ctime>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "agent/helper_probe.h"
+#include "agent/host_name.h"
+#include "agent/keys/key_manager_factory.h"
+#include "agent/reload.h"
+
+namespace volcrypt {
+namespace {
+
+// How many operations may wait for each that may run.
+constexpr uint32_t kWaitingPerRunning = 4;
+constexpr absl::Duration kProbeInterval = absl::Seconds(5);
+constexpr absl::Duration kProbeIntervalWhileAway = absl::Seconds(1);
+// Operations end by their own deadlines; this is for what comes after that.
+constexpr absl::Duration kShutdownMargin = absl::Seconds(5);
+
+std::string CredentialsDirectory() {
+  const char* const directory = std::getenv("CREDENTIALS_DIRECTORY");
+  return directory == nullptr ? std::string() : std::string(directory);
+}
+
+void WarnAll(const Log& log, const std::vector<std::string>& warnings) {
+  for (const std::string& warning : warnings) log.Write(LogLevel::kWarning, warning);
+}
+
+void NotifyReloading() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  const int64_t microseconds = absl::ToInt64Microseconds(absl::DurationFromTimespec(now));
+  sd_notify(0, absl::StrCat("RELOADING=1\nMONOTONIC_USEC=", microseconds).c_str());
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(Config config, DaemonOptions options,
+                                                      std::vector<ApiSocket> sockets, Log& log) {
+  absl::StatusOr<KeyManagersResult> opened = OpenKeyManagers(config.key_managers, CredentialsDirectory());
+  if (!opened.ok()) return opened.status();
+  WarnAll(log, opened->warnings);
+  auto rules = std::make_shared<const AccessRules>(config.access, geteuid());
+  WarnAll(log, rules->Warnings());
+  const HostName host = ReadHostName();
+  if (!host.has_machine_id) {
+    log.Write(LogLevel::kWarning,
+              "this host has no /etc/machine-id (systemd-machine-id-setup makes one): a first use that a reboot "
+              "interrupts will not be continued");
+  }
+  std::vector<std::string> names;
+  for (const ApiSocket& socket : sockets) names.push_back(socket.Name());
+
+  // The constructor is private, which std::make_unique cannot reach.
+  std::unique_ptr<Daemon> daemon(new Daemon(std::move(config), std::move(options), std::move(opened->key_managers),
+                                            std::move(rules), host.name, log));
+  const ServerConfig& server = daemon->config_.server;
+  absl::StatusOr<std::unique_ptr<RpcServer>> started =
+      RpcServer::Start({.operation_timeout = server.operation_timeout,
+                        .max_operations = server.max_operations,
+                        .max_waiting = kWaitingPerRunning * server.max_operations},
+                       std::move(sockets), daemon->attacher_, daemon->key_managers_, daemon->access_, log);
+  if (!started.ok()) return started.status();
+  daemon->server_ = *std::move(started);
+  daemon->ProbeHelper();
+  log.Write(LogLevel::kInfo, "volcryptd is ready",
+            {{"version", VOLCRYPT_VERSION}, {"listen", absl::StrJoin(names, " ")}, {"host", host.name}});
+  return daemon;
+}
+
+Daemon::Daemon(Config config, DaemonOptions options, KeyManagers key_managers, std::shared_ptr<const AccessRules> rules,
+               const std::string& host, Log& log)
+    : config_(std::move(config)),
+      options_(std::move(options)),
+      log_(log),
+      key_managers_(std::move(key_managers)),
+      helper_(options_.helper_socket),
+      slots_(config_.server.max_operations, kWaitingPerRunning * config_.server.max_operations),
+      access_(std::move(rules)),
+      attacher_(helper_, key_managers_, mappings_, slots_, config_.volumes, host) {}
+
+int Daemon::Run(const Signals& signals) {
+  sd_notify(0, "READY=1");
+  for (;;) {
+    const std::optional<int> signal = signals.Wait(helper_present_ ? kProbeInterval : kProbeIntervalWhileAway);
+    if (signal == SIGTERM || signal == SIGINT) return Stop(EXIT_SUCCESS);
+    if (signal == SIGHUP) Reload();
+    if (OwnHelperEnded()) {
+      log_.Write(LogLevel::kError, "volcrypt-helper has ended, and only root could start another: ending too");
+      return Stop(EXIT_FAILURE);
+    }
+    ProbeHelper();
+  }
+}
+
+bool Daemon::OwnHelperEnded() const {
+  return options_.helper_pid && waitpid(*options_.helper_pid, nullptr, WNOHANG) == *options_.helper_pid;
+}
+
+void Daemon::ProbeHelper() {
+  const bool present = HelperListens(options_.helper_socket);
+  if (present == helper_present_) return;
+  helper_present_ = present;
+  server_->SetHelperPresent(present);
+  if (present) {
+    log_.Write(LogLevel::kInfo, "volcrypt-helper is back");
+  } else {
+    log_.Write(LogLevel::kWarning, "volcrypt-helper is away: nobody listens at its socket",
+               {{"socket", options_.helper_socket}});
+  }
+}
+
+void Daemon::Reload() {
+  NotifyReloading();
+  ConfigResult fresh = LoadConfig(options_.config_path, options_.config_must_exist);
+  for (const ConfigError& error : fresh.errors) log_.Write(LogLevel::kError, ToString(error));
+  if (!fresh.errors.empty()) {
+    log_.Write(LogLevel::kError, "the configuration has errors; the old one stays in force");
+  } else {
+    auto rules = std::make_shared<const AccessRules>(fresh.config.access, geteuid());
+    WarnAll(log_, rules->Warnings());
+    access_.Set(std::move(rules));
+    log_.SetLevel(ParseLogLevel(fresh.config.log.level).value_or(LogLevel::kInfo));
+    for (const std::string& name : NeedRestart(config_, fresh.config)) {
+      log_.Write(LogLevel::kWarning, absl::StrCat(name, " has changed, which takes effect after a restart"));
+    }
+    log_.Write(LogLevel::kInfo, "access rules and log level were read again");
+  }
+  sd_notify(0, "READY=1");
+}
+
+int Daemon::Stop(int status) {
+  sd_notify(0, "STOPPING=1");
+  log_.Write(LogLevel::kInfo, "ending: running operations finish, new ones are refused");
+  if (!server_->Shutdown(absl::Now() + config_.server.operation_timeout + kShutdownMargin)) {
+    log_.Write(LogLevel::kError, "operations did not end by their deadlines; ending without them");
+    // Their threads still use everything that an orderly end would destroy.
+    std::_Exit(status);
+  }
+  return status;
+}
+
+}  // namespace volcrypt

@@ -1,0 +1,152 @@
+// volcryptd: the agent. See docs/architecture.md for how it and volcrypt-helper divide the work.
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "agent/command_line.h"
+#include "agent/config.h"
+#include "agent/daemon.h"
+#include "agent/log.h"
+#include "agent/privileges.h"
+#include "agent/signals.h"
+#include "agent/spawn_helper.h"
+
+namespace volcrypt {
+namespace {
+
+constexpr const char* kUser = "volcrypt";
+constexpr const char* kRuntimeDirectory = "/run/volcrypt";
+constexpr const char* kStateDirectory = "/var/lib/volcrypt";
+constexpr std::string_view kUnixPrefix = "unix:";
+
+void PrintErrors(const ConfigResult& config) {
+  for (const ConfigError& error : config.errors) fprintf(stderr, "%s\n", ToString(error).c_str());
+}
+
+int CheckConfig(const ConfigResult& config) {
+  PrintErrors(config);
+  if (!config.errors.empty()) return EXIT_FAILURE;
+  puts("configuration OK");
+  return EXIT_SUCCESS;
+}
+
+// With a helper to start we end as the user volcrypt, where there is one; else as whoever started us.
+Account FutureAccount(const CommandLine& line) {
+  const Account self = {.name = "the current user", .uid = geteuid(), .gid = getegid(), .groups = {}};
+  return line.spawn_helper ? FindAccount(kUser).value_or(self) : self;
+}
+
+// The directories of the defaults exist where the package made them; here is for a start by hand as root.
+absl::Status PrepareDirectories(const Config& config, const Account& owner) {
+  if (geteuid() != 0) return absl::OkStatus();
+  if (absl::Status status = PrepareDirectory(kRuntimeDirectory, 0755, owner); !status.ok()) return status;
+  for (const auto& [name, section] : config.key_managers.sections) {
+    const auto* const local = std::get_if<LocalKeyManagerConfig>(&section);
+    if (local == nullptr || std::filesystem::path(local->path).parent_path() != kStateDirectory) continue;
+    if (absl::Status status = PrepareDirectory(kStateDirectory, 0700, owner); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<SpawnedHelper> SpawnHelper(const CommandLine& line, const Config& config, const Account& peer) {
+  if (geteuid() != 0) return absl::FailedPreconditionError("--spawn-helper needs root");
+  absl::StatusOr<std::string> program = FindHelperProgram();
+  if (!program.ok()) return program.status();
+  const char* const temporary = std::getenv("TMPDIR");
+  return SpawnedHelper::Start({.program = *std::move(program),
+                               .parent_directory = temporary == nullptr ? kRuntimeDirectory : temporary,
+                               .peer = peer,
+                               .state_dir = line.helper_state,
+                               .lock_dir = line.helper_lock_dir,
+                               .device_prefixes = config.volumes.device_prefixes});
+}
+
+absl::StatusOr<std::vector<ApiSocket>> Listen(std::vector<ApiSocket> passed, const ServerConfig& config,
+                                              const Log& log) {
+  if (!passed.empty()) {
+    log.Write(LogLevel::kInfo, "listening on what systemd passed; [server] listen is not used");
+    return passed;
+  }
+  std::vector<ApiSocket> sockets;
+  for (const std::string& endpoint : config.listen) {
+    if (!endpoint.starts_with(kUnixPrefix)) {
+      return absl::InvalidArgumentError(absl::StrCat("[server] listen: ", endpoint, ": not unix:PATH"));
+    }
+    absl::StatusOr<ApiSocket> socket = ApiSocket::Bind(endpoint.substr(kUnixPrefix.size()));
+    if (!socket.ok()) return socket.status();
+    sockets.push_back(*std::move(socket));
+  }
+  return sockets;
+}
+
+absl::StatusOr<int> Serve(const CommandLine& line, const Config& config, Log& log) {
+  const Signals signals;
+  umask(S_IRWXG | S_IRWXO);
+  absl::StatusOr<std::vector<ApiSocket>> passed = ApiSocket::FromSystemd();
+  if (!passed.ok()) return passed.status();
+  const Account account = FutureAccount(line);
+  if (absl::Status status = PrepareDirectories(config, account); !status.ok()) return status;
+
+  DaemonOptions options = {
+      .config_path = line.config_path, .config_must_exist = line.config_named, .helper_socket = line.helper_socket};
+  std::unique_ptr<SpawnedHelper> helper;
+  if (line.spawn_helper) {
+    absl::StatusOr<SpawnedHelper> spawned = SpawnHelper(line, config, account);
+    if (!spawned.ok()) return spawned.status();
+    helper = std::make_unique<SpawnedHelper>(*std::move(spawned));
+    options.helper_socket = helper->SocketPath();
+    options.helper_pid = helper->Pid();
+    if (account.uid == 0) {
+      log.Write(LogLevel::kWarning, absl::StrCat("there is no user ", kUser, " on this host: staying root"));
+    } else if (absl::Status status = BecomeAccount(account); !status.ok()) {
+      return status;
+    }
+  }
+  if (absl::Status status = ForbidDumps(); !status.ok()) return status;
+
+  absl::StatusOr<std::vector<ApiSocket>> sockets = Listen(*std::move(passed), config.server, log);
+  if (!sockets.ok()) return sockets.status();
+  const absl::StatusOr<std::unique_ptr<Daemon>> daemon =
+      Daemon::Start(config, std::move(options), *std::move(sockets), log);
+  if (!daemon.ok()) return daemon.status();
+  return (*daemon)->Run(signals);
+}
+
+int Main(int argc, const char* const* argv) {
+  const std::variant<CommandLine, ExitStatus> parsed = ParseCommandLine(argc, argv);
+  if (const auto* const ended = std::get_if<ExitStatus>(&parsed)) return ended->status;
+  const CommandLine& line = std::get<CommandLine>(parsed);
+  const ConfigResult config = LoadConfig(line.config_path, line.config_named);
+  if (line.check_config) return CheckConfig(config);
+  PrintErrors(config);
+  if (!config.errors.empty()) return EXIT_FAILURE;
+
+  Log log(ParseLogLevel(config.config.log.level).value_or(LogLevel::kInfo));
+  if (config.config.access.empty()) {
+    log.Write(LogLevel::kWarning, "no [[access]] is configured: only root and this daemon's own user may call");
+  }
+  const absl::StatusOr<int> status = Serve(line, config.config, log);
+  if (status.ok()) return *status;
+  log.Write(LogLevel::kError, absl::StrCat("cannot start: ", std::string(status.status().message())));
+  return EXIT_FAILURE;
+}
+
+}  // namespace
+}  // namespace volcrypt
+
+int main(int argc, char** argv) {
+  try {
+    return volcrypt::Main(argc, argv);
+  } catch (const std::exception& error) {
+    fprintf(stderr, "volcryptd: %s\n", error.what());
+    return EXIT_FAILURE;
+  }
+}
