@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -46,7 +47,7 @@ struct LocalKeyManagerConfig {
 
 struct KeyManagersConfig {
   std::string default_name = "local";
-  // By section name. One type so far; each further type joins the variant.
+  // By section name. One type so far; each further type joins the variant. A file that has sections replaces this one.
   std::map<std::string, std::variant<LocalKeyManagerConfig>> sections = {{"local", LocalKeyManagerConfig{}}};
 };
 
@@ -77,8 +78,8 @@ struct ConfigResult {
 };
 
 // Reads `path` and then, in the order of their names, the *.toml files in the directory of the same name with ".d"
-// for ".toml". A later file's key replaces an earlier one's. With `must_exist` a missing `path` is an error; a missing
-// directory never is.
+// for ".toml". A later file's key replaces an earlier one's; [[access]] tables replace all earlier ones. With
+// `must_exist` a missing `path` is an error; a missing directory never is.
 ConfigResult LoadConfig(const std::string& path, bool must_exist);
 
 // The same for one text, for tests and fuzzing; `file` stands in the errors.

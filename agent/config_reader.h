@@ -1,0 +1,43 @@
+#pragma once
+
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "agent/config.h"
+#include "agent/config_report.h"
+#include "agent/config_table.h"
+
+namespace volcrypt {
+
+// The largest file that is read. It also bounds how deep dotted keys nest: toml++ takes its tables apart recursively,
+// and a file of this size takes half of the usual stack.
+inline constexpr size_t kMaxConfigFileBytes = size_t{32} * 1024;
+
+// Puts a configuration together from files, each on top of the ones before: a key replaces the same key, a list the
+// whole list, and [[access]] tables all earlier ones. Every file is checked in full, replaced values too.
+class ConfigReader {
+ public:
+  void Add(std::string_view text, const std::string& file);
+  void Fail(const std::string& file, const std::string& what) { report_.Fail({.file = file}, "", what); }
+  // After the last file: checks what needs all of them.
+  ConfigResult Finish();
+
+ private:
+  void ReadFile(ConfigTable& file);
+  void ReadServer(ConfigTable& server);
+  void ReadAccess(ConfigTable& file);
+  void ReadVolumes(ConfigTable& volumes);
+  void ReadKeyManager(ConfigTable& key_manager);
+  void ReadKeyManagers(ConfigTable& key_managers);
+  void ReadLocalKeyManager(ConfigTable& section, const std::string& name);
+  void CheckEncryption();
+  void CheckKeyManagers();
+
+  Config config_;
+  ConfigReport report_;
+  // Every [key_managers.NAME] that was seen, wrong ones too, so that one mistake is not reported twice.
+  std::set<std::string> key_manager_names_;
+};
+
+}  // namespace volcrypt

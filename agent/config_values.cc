@@ -1,0 +1,130 @@
+#include "agent/config_values.h"
+
+#include <sys/un.h>
+
+#include <algorithm>
+#include <array>
+#include <climits>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "agent/encryption_rules.h"
+
+namespace volcrypt {
+namespace {
+
+constexpr size_t kMaxQuoted = 100;
+constexpr size_t kMaxDurationDigits = 9;
+constexpr size_t kMaxAccountName = 256;
+constexpr size_t kMaxKeyManagerName = 64;
+constexpr char kUnixPrefix[] = "unix:";
+constexpr char kCredentialPrefix[] = "credential:";
+
+struct UnitRow {
+  const char* name;
+  absl::Duration unit;
+};
+
+// Stricter than systemd, which takes every file name: nothing that could leave the directory or garble a log.
+bool IsCredentialName(const std::string& name) {
+  return !name.empty() && name.size() <= NAME_MAX && name[0] != '.' && std::ranges::all_of(name, [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-' || c == '@';
+  });
+}
+
+}  // namespace
+
+std::string Quoted(const std::string& text) {
+  const bool cut = text.size() > kMaxQuoted;
+  return absl::StrCat("\"", absl::CEscape(cut ? text.substr(0, kMaxQuoted) : text), cut ? "...\"" : "\"");
+}
+
+std::optional<absl::Duration> ParseConfigDuration(const std::string& text) {
+  const std::array<UnitRow, 4> units = {{
+      {"ms", absl::Milliseconds(1)},
+      {"s", absl::Seconds(1)},
+      {"m", absl::Minutes(1)},
+      {"h", absl::Hours(1)},
+  }};
+  const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  int64_t count = 0;
+  if (digits > kMaxDurationDigits || !absl::SimpleAtoi(text.substr(0, digits), &count)) return std::nullopt;
+  const auto* const row = std::ranges::find_if(
+      units, [&](const UnitRow& unit) { return text.compare(digits, std::string::npos, unit.name) == 0; });
+  if (row == units.end()) return std::nullopt;
+  return count * row->unit;
+}
+
+std::string WrongWithPath(const std::string& path) {
+  if (!absl::StartsWith(path, "/")) return absl::StrCat(Quoted(path), " must be an absolute path");
+  if (path.size() >= PATH_MAX) return absl::StrCat(Quoted(path), " is too long for a path");
+  const std::vector<std::string> parts = absl::StrSplit(path.substr(1), '/');
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const bool is_last = i + 1 == parts.size();
+    if (parts[i] == "." || parts[i] == ".." || (parts[i].empty() && !is_last)) {
+      return absl::StrCat(Quoted(path), " must be written without \".\", \"..\" and doubled slashes");
+    }
+  }
+  return "";
+}
+
+std::string WrongWithFile(const std::string& path) {
+  if (std::string wrong = WrongWithPath(path); !wrong.empty()) return wrong;
+  return absl::EndsWith(path, "/") ? absl::StrCat(Quoted(path), " is a directory; name the file in it") : "";
+}
+
+// The value is not repeated: whoever writes the secret itself where its file belongs must not find it in a log.
+std::string WrongWithSecretFile(const std::string& path) {
+  const bool right = absl::StartsWith(path, kCredentialPrefix)
+                         ? IsCredentialName(path.substr(sizeof(kCredentialPrefix) - 1))
+                         : WrongWithFile(path).empty();
+  return right ? "" : "must be the absolute path of a file, or credential:NAME with the name of a systemd credential";
+}
+
+std::string WrongWithDevicePrefix(const std::string& prefix) {
+  if (std::string wrong = WrongWithPath(prefix); !wrong.empty()) return wrong;
+  if (absl::EndsWith(prefix, "/")) return "";
+  return absl::StrCat(Quoted(prefix), " must end in a slash: ", Quoted(absl::StrCat(prefix, "/")));
+}
+
+std::string WrongWithListen(const std::string& endpoint) {
+  if (absl::StartsWith(endpoint, "tcp:")) {
+    return absl::StrCat(Quoted(endpoint),
+                        " is not supported by this version: TCP needs mutual TLS, which this version does not have; "
+                        "listen on unix:/run/volcrypt/volcryptd.sock");
+  }
+  if (!absl::StartsWith(endpoint, kUnixPrefix)) {
+    return absl::StrCat(Quoted(endpoint), " must be unix:PATH, for example unix:/run/volcrypt/volcryptd.sock");
+  }
+  const std::string path = endpoint.substr(sizeof(kUnixPrefix) - 1);
+  if (std::string wrong = WrongWithFile(path); !wrong.empty()) return wrong;
+  if (path.size() < sizeof(sockaddr_un::sun_path)) return "";
+  return absl::StrCat(Quoted(path), " is too long: a socket's path has at most ", sizeof(sockaddr_un::sun_path) - 1,
+                      " bytes");
+}
+
+std::string WrongWithAllowedCipher(const std::string& cipher) {
+  if (IsBuiltInCipher(cipher)) return "";
+  return absl::StrCat(Quoted(cipher), " can not be allowed; the list may name: ", BuiltInCipherList());
+}
+
+std::string WrongWithAccount(const std::string& name) {
+  if (!name.empty() && name.size() <= kMaxAccountName) return "";
+  return absl::StrCat(Quoted(name), " is no user's or group's name or number");
+}
+
+std::string WrongWithKeyManagerName(const std::string& name) {
+  const bool right = !name.empty() && name.size() <= kMaxKeyManagerName && std::ranges::all_of(name, [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-';
+  });
+  return right ? ""
+               : absl::StrCat(Quoted(name), " is no name of a key manager; use up to ", kMaxKeyManagerName,
+                              " letters, digits, \"_\" and \"-\"");
+}
+
+}  // namespace volcrypt

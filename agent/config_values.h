@@ -1,0 +1,34 @@
+// What single values of the configuration may look like. Each WrongWith... says what is wrong and what to write
+// instead; empty: nothing.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "absl/time/time.h"
+
+namespace volcrypt {
+
+// The text between quotation marks, with everything that is not plain ASCII escaped and long texts cut.
+std::string Quoted(const std::string& text);
+
+// "60s", "500ms", "2m", "1h": a whole number and one unit.
+std::optional<absl::Duration> ParseConfigDuration(const std::string& text);
+
+// Absolute, in its shortest spelling: no "." or ".." and no doubled slash. May end in a slash.
+std::string WrongWithPath(const std::string& path);
+// The path of a file.
+std::string WrongWithFile(const std::string& path);
+// The file of a secret, or "credential:NAME" for one that systemd hands to the service.
+std::string WrongWithSecretFile(const std::string& path);
+// The path of a directory, with its slash: without one, "/dev/sd" would also mean "/dev/sdx" and "/dev/sd-other".
+std::string WrongWithDevicePrefix(const std::string& prefix);
+// unix:ABSOLUTE_PATH, short enough for a socket's address.
+std::string WrongWithListen(const std::string& endpoint);
+std::string WrongWithAllowedCipher(const std::string& cipher);
+// The name or number of a user or group.
+std::string WrongWithAccount(const std::string& name);
+// Part of MANAGER:KEY_ID on a command line.
+std::string WrongWithKeyManagerName(const std::string& name);
+
+}  // namespace volcrypt

@@ -1,0 +1,303 @@
+#include "agent/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <ostream>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace volcrypt {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+std::vector<std::string> ErrorsOf(const ConfigResult& result) {
+  std::vector<std::string> errors;
+  for (const ConfigError& error : result.errors) errors.push_back(ToString(error));
+  return errors;
+}
+
+std::vector<std::string> ErrorsOf(const std::string& text) { return ErrorsOf(ParseConfig(text, "f.toml")); }
+
+const LocalKeyManagerConfig& Local(const Config& config, const std::string& name) {
+  return std::get<LocalKeyManagerConfig>(config.key_managers.sections.at(name));
+}
+
+TEST(ParseConfig, EveryKeyReachesItsPlace) {
+  const ConfigResult result = ParseConfig(R"(
+[server]
+listen = ["unix:/run/a.sock", "unix:/run/b.sock"]
+operation_timeout = "2m"
+max_operations = 7
+[[access]]
+role = "compute"
+users = ["nova", "42436"]
+groups = []
+[[access]]
+role = "admin"
+groups = ["wheel"]
+[volumes]
+first_use = "refuse"
+format = "luks1"
+cipher = "aes-cbc-essiv:sha256"
+key_size_bits = 256
+sector_size_bytes = 512
+device_prefixes = ["/dev/mapper/", "/srv/volumes/"]
+allowed_ciphers = ["aes-cbc-essiv:sha256"]
+[key_manager]
+default = "second"
+[key_managers.second]
+type = "local"
+path = "/srv/keys.db"
+kek_file = "credential:my.kek"
+[log]
+level = "debug"
+)",
+                                          "f.toml");
+  ASSERT_THAT(ErrorsOf(result), IsEmpty());
+  const Config& config = result.config;
+  EXPECT_THAT(config.server.listen, ElementsAre("unix:/run/a.sock", "unix:/run/b.sock"));
+  EXPECT_EQ(config.server.operation_timeout, absl::Minutes(2));
+  EXPECT_EQ(config.server.max_operations, 7U);
+  ASSERT_EQ(config.access.size(), 2U);
+  EXPECT_EQ(config.access[0].role, Role::kCompute);
+  EXPECT_THAT(config.access[0].users, ElementsAre("nova", "42436"));
+  EXPECT_EQ(config.access[1].role, Role::kAdmin);
+  EXPECT_THAT(config.access[1].groups, ElementsAre("wheel"));
+  EXPECT_FALSE(config.volumes.format_if_blank);
+  EXPECT_EQ(config.volumes.encryption.format, Format::kLuks1);
+  EXPECT_EQ(config.volumes.encryption.cipher, "aes-cbc-essiv:sha256");
+  EXPECT_EQ(config.volumes.encryption.key_size_bits, 256U);
+  EXPECT_EQ(config.volumes.encryption.sector_size_bytes, 512U);
+  EXPECT_THAT(config.volumes.device_prefixes, ElementsAre("/dev/mapper/", "/srv/volumes/"));
+  EXPECT_THAT(config.volumes.allowed_ciphers, ElementsAre("aes-cbc-essiv:sha256"));
+  EXPECT_EQ(config.key_managers.default_name, "second");
+  EXPECT_EQ(Local(config, "second").path, "/srv/keys.db");
+  EXPECT_EQ(Local(config, "second").kek_file, "credential:my.kek");
+  EXPECT_EQ(config.log.level, "debug");
+}
+
+TEST(ParseConfig, ConfiguredKeyManagersReplaceTheBuiltInOne) {
+  const ConfigResult result = ParseConfig(
+      "[key_manager]\ndefault = 'a'\n[key_managers.a]\ntype = 'local'\npath = '/a'\n"
+      "[key_managers.b]\ntype = 'local'\npath = '/b'\n",
+      "f.toml");
+  EXPECT_THAT(ErrorsOf(result), IsEmpty());
+  EXPECT_EQ(result.config.key_managers.sections.size(), 2U);
+  EXPECT_FALSE(result.config.key_managers.sections.contains("local"));
+}
+
+TEST(ParseConfig, EmptyTextGivesTheDefaults) {
+  const ConfigResult result = ParseConfig("", "f.toml");
+  EXPECT_THAT(ErrorsOf(result), IsEmpty());
+  EXPECT_EQ(result.config.server.max_operations, 32U);
+  EXPECT_EQ(result.config.key_managers.default_name, "local");
+  EXPECT_TRUE(result.config.key_managers.sections.contains("local"));
+}
+
+TEST(ParseConfig, DurationsHaveUnits) {
+  const std::vector<std::pair<std::string, absl::Duration>> durations = {
+      {"1s", absl::Seconds(1)},      {"60s", absl::Seconds(60)}, {"1500ms", absl::Milliseconds(1500)},
+      {"2m", absl::Minutes(2)},      {"1h", absl::Hours(1)},     {"000002s", absl::Seconds(2)},
+      {"3600s", absl::Seconds(3600)}};
+  for (const auto& [text, duration] : durations) {
+    const ConfigResult result = ParseConfig("[server]\noperation_timeout = '" + text + "'\n", "f.toml");
+    EXPECT_THAT(ErrorsOf(result), IsEmpty()) << text;
+    EXPECT_EQ(result.config.server.operation_timeout, duration) << text;
+  }
+}
+
+TEST(ParseConfig, EveryErrorIsReportedWithItsLineAndKey) {
+  const std::vector<std::string> errors = ErrorsOf(R"([server]
+max_operations = 0
+operation_timeout = "soon"
+listen = [
+  "unix:/run/a.sock",
+  "unix:relative",
+]
+lisen = []
+[log]
+level = "loud"
+[volume]
+x = 1
+)");
+  EXPECT_THAT(errors,
+              testing::UnorderedElementsAre(
+                  "f.toml:2: server.max_operations: 0 is not within 1 and 1000",
+                  HasSubstr("f.toml:3: server.operation_timeout: \"soon\" is no duration"),
+                  HasSubstr("f.toml:6: server.listen[1]: \"relative\" must be an absolute path"),
+                  "f.toml:8: server.lisen: is unknown; the keys here are: listen, max_operations, operation_timeout",
+                  "f.toml:10: log.level: \"loud\" is unknown; write one of: debug, info, warning, error",
+                  "f.toml:11: volume: is unknown; the sections are: access, key_manager, key_managers, log, "
+                  "server, volumes"));
+}
+
+TEST(ParseConfig, SyntaxErrorNamesItsLine) {
+  const std::vector<std::string> errors = ErrorsOf("[server]\nmax_operations = 3\nlisten = [\"unix:/a\"\n[log]\n");
+  ASSERT_EQ(errors.size(), 1U);
+  EXPECT_THAT(errors[0], HasSubstr("f.toml:4: is not TOML: "));
+  EXPECT_THAT(ErrorsOf("[log]\nlevel = 'info'\nlevel = 'info'\n"), ElementsAre(HasSubstr("f.toml:3: is not TOML: ")));
+  EXPECT_THAT(ErrorsOf("a = '\xff'\n"), ElementsAre(HasSubstr("f.toml:1: is not TOML: ")));
+}
+
+struct WrongRow {
+  std::string text;
+  std::string key;
+  std::string what;
+};
+
+std::ostream& operator<<(std::ostream& out, const WrongRow& row) { return out << row.text; }
+
+// One mistake, one error: at `key`, saying `what`.
+class WrongConfig : public testing::TestWithParam<WrongRow> {};
+
+TEST_P(WrongConfig, IsReportedOnce) {
+  const ConfigResult result = ParseConfig(GetParam().text, "f.toml");
+  ASSERT_EQ(result.errors.size(), 1U) << GetParam().text << testing::PrintToString(ErrorsOf(result));
+  EXPECT_EQ(result.errors[0].key, GetParam().key) << GetParam().text;
+  EXPECT_THAT(result.errors[0].what, HasSubstr(GetParam().what)) << GetParam().text;
+  EXPECT_GT(result.errors[0].line, 0U) << GetParam().text;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Types, WrongConfig,
+    testing::Values(WrongRow{"server = 3\n", "server", "is of type integer; it must be a table, [server]"},
+                    WrongRow{"[server]\nlisten = 'unix:/a'\n", "server.listen", "must be a list of strings"},
+                    WrongRow{"[server]\nlisten = [1]\n", "server.listen[0]", "is of type integer"},
+                    WrongRow{"[server]\noperation_timeout = 60\n", "server.operation_timeout", "must be a duration"},
+                    WrongRow{"[server]\nmax_operations = '3'\n", "server.max_operations", "must be an integer"},
+                    WrongRow{"[server]\nmax_operations = 3.0\n", "server.max_operations", "must be an integer"},
+                    WrongRow{"[log]\nlevel = true\n", "log.level", "must be a string"},
+                    WrongRow{"[access]\nrole = 'admin'\n", "access", "must be a list of tables, [[access]]"},
+                    WrongRow{"access = [1]\n", "access", "must be a list of tables"},
+                    WrongRow{"[[access]]\nrole = 'admin'\nusers = [42436]\n", "access[0].users[0]", "quotation marks"},
+                    WrongRow{"[key_managers]\nlocal = 3\n", "key_managers.local", "must be a table"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Server, WrongConfig,
+    testing::Values(WrongRow{"[server]\nmax_operations = 1001\n", "server.max_operations", "1001 is not within"},
+                    WrongRow{"[server]\nmax_operations = -1\n", "server.max_operations", "-1 is not within"},
+                    WrongRow{"[server]\nmax_operations = 4294967297\n", "server.max_operations", "is not within"},
+                    WrongRow{"[server]\noperation_timeout = '999ms'\n", "server.operation_timeout",
+                             "is not within \"1s\" and \"3600s\""},
+                    WrongRow{"[server]\noperation_timeout = '61m'\n", "server.operation_timeout", "is not within"},
+                    WrongRow{"[server]\nlisten = []\n", "server.listen", "needs at least one"},
+                    WrongRow{"[server]\nlisten = ['unix:/a', 'unix:/a']\n", "server.listen", "twice"},
+                    WrongRow{"[server]\nlisten = ['tcp:0.0.0.0:7000']\n", "server.listen[0]", "needs mutual TLS"},
+                    WrongRow{"[server]\nlisten = ['/run/a.sock']\n", "server.listen[0]", "must be unix:PATH"},
+                    WrongRow{"[server]\nlisten = ['unix:']\n", "server.listen[0]", "absolute path"},
+                    WrongRow{"[server]\nlisten = ['unix:/run/']\n", "server.listen[0]", "is a directory"},
+                    WrongRow{"[server]\nlisten = ['unix:/" + std::string(107, 'a') + "']\n", "server.listen[0]",
+                             "at most 107 bytes"},
+                    WrongRow{"[server]\nlisten = [\"unix:/a\\u0000b\"]\n", "server.listen[0]", "control characters"},
+                    WrongRow{"[server.tls]\ncertificate = ''\n", "server.tls", "not supported by this version"}));
+
+INSTANTIATE_TEST_SUITE_P(Durations, WrongConfig, testing::ValuesIn([] {
+                           std::vector<WrongRow> rows;
+                           for (const char* text :
+                                {"", "60", "s", "60 s", "60S", "1.5s", "-1s", "+1s", "1h30m", "60sec", " 60s", "60s ",
+                                 "1000000000s", "99999999999999999999s", "inf", "1d", "1us", "0x10s"}) {
+                             rows.push_back({std::string("[server]\noperation_timeout = '") + text + "'\n",
+                                             "server.operation_timeout", "is no duration"});
+                           }
+                           return rows;
+                         }()));
+
+INSTANTIATE_TEST_SUITE_P(
+    Access, WrongConfig,
+    testing::Values(WrongRow{"[[access]]\nusers = ['a']\n", "access[0]", "has no role"},
+                    WrongRow{"[[access]]\nrole = 'root'\nusers = ['a']\n", "access[0].role", "compute, admin"},
+                    WrongRow{"[[access]]\nrole = 'admin'\n", "access[0]", "to nobody"},
+                    WrongRow{"[[access]]\nrole = 'admin'\nusers = []\ngroups = []\n", "access[0]", "to nobody"},
+                    WrongRow{"[[access]]\nrole = 'admin'\nusers = ['']\n", "access[0].users[0]", "is no user's"},
+                    WrongRow{"[[access]]\nrole = 'admin'\nusers = ['a']\nuser = 'b'\n", "access[0].user", "unknown"},
+                    WrongRow{"[[access]]\nrole = 'admin'\nusers = ['a']\ncertificate_names = []\n",
+                             "access[0].certificate_names", "not supported by this version"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Volumes, WrongConfig,
+    testing::Values(
+        WrongRow{"[volumes]\nfirst_use = 'always'\n", "volumes.first_use", "format-if-blank, refuse"},
+        WrongRow{"[volumes]\nformat = 'luks3'\n", "volumes.format", "luks1, luks2"},
+        WrongRow{"[volumes]\nformat = 'plain'\n", "volumes.format", "no default"},
+        WrongRow{"[volumes]\nkey_size_bits = 128\n", "volumes.key_size_bits", "which takes 256 or 512"},
+        WrongRow{"[volumes]\nkey_size_bits = 0\n", "volumes.key_size_bits", "is not within"},
+        WrongRow{"[volumes]\ncipher = 'aes-cbc-essiv:sha256'\n", "volumes.key_size_bits", "which takes 128 or 256"},
+        WrongRow{"[volumes]\ncipher = 'cipher_null-ecb'\n", "volumes.cipher", "not among the allowed ciphers"},
+        WrongRow{"[volumes]\nallowed_ciphers = ['aes-xts-plain']\n", "volumes.cipher", "not among the allowed"},
+        WrongRow{"[volumes]\nallowed_ciphers = []\n", "volumes.allowed_ciphers", "needs at least one"},
+        WrongRow{"[volumes]\nallowed_ciphers = ['aes-xts-plain64', 'cipher_null-ecb']\n", "volumes.allowed_ciphers[1]",
+                 "can not be allowed"},
+        WrongRow{"[volumes]\nsector_size_bytes = 1024\n", "volumes.sector_size_bytes", "512, 4096 or 0"},
+        WrongRow{"[volumes]\nformat = 'luks1'\nsector_size_bytes = 4096\n", "volumes.sector_size_bytes", "luks1"},
+        WrongRow{"[volumes]\ndevice_prefixes = []\n", "volumes.device_prefixes", "needs at least one"},
+        WrongRow{"[volumes]\ndevice_prefixes = ['dev/']\n", "volumes.device_prefixes[0]", "absolute"},
+        WrongRow{"[volumes]\ndevice_prefixes = ['']\n", "volumes.device_prefixes[0]", "absolute"},
+        WrongRow{"[volumes]\ndevice_prefixes = ['/dev/', '/srv']\n", "volumes.device_prefixes[1]", "slash: \"/srv/\""},
+        WrongRow{"[volumes]\ndevice_prefixes = ['/dev/../etc/']\n", "volumes.device_prefixes[0]", "without \".\""},
+        WrongRow{"[volumes]\ndevice_prefixes = ['//dev/']\n", "volumes.device_prefixes[0]", "doubled slashes"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    KeyManagers, WrongConfig,
+    testing::Values(
+        WrongRow{"[key_manager]\ndefault = 'x'\n", "key_manager.default", "names no section of [key_managers]"},
+        WrongRow{"[key_managers.x]\ntype = 'local'\n", "key_manager.default", "there are: x"},
+        WrongRow{"[key_managers]\n", "key_manager.default", "there are: none"},
+        WrongRow{"[key_managers.local]\npath = '/a'\n", "key_managers.local", "has no type; the types are: local"},
+        WrongRow{"[key_managers.local]\ntype = 'vault'\n", "key_managers.local.type", "unknown; the types are: local"},
+        WrongRow{"[key_managers.local]\ntype = 'barbican'\nauth_url = ''\n", "key_managers.local.type",
+                 "not supported by this version; the types are: local"},
+        WrongRow{"[key_managers.local]\ntype = 'local'\npath = 'a'\n", "key_managers.local.path", "absolute"},
+        WrongRow{"[key_managers.local]\ntype = 'local'\npath = '/a/'\n", "key_managers.local.path", "is a directory"},
+        WrongRow{"[key_managers.local]\ntype = 'local'\nkek_file = 'k'\n", "key_managers.local.kek_file", "absolute"},
+        WrongRow{"[key_managers.local]\ntype = 'local'\nkek_file = 'credential:'\n", "key_managers.local.kek_file",
+                 "credential:NAME"},
+        WrongRow{"[key_managers.local]\ntype = 'local'\nkek_file = 'credential:../x'\n", "key_managers.local.kek_file",
+                 "credential:NAME"},
+        WrongRow{"[key_managers.local]\ntype = 'local'\nservers = []\n", "key_managers.local.servers", "unknown"},
+        WrongRow{"[key_managers.local]\ntype = 'local'\n[key_managers.b]\ntype = 'local'\n", "key_managers.local.path",
+                 "is the key store of [key_managers.b] too"},
+        WrongRow{"[key_managers.local]\ntype = 'local'\n[key_managers.'a:b']\ntype = 'local'\n", "key_managers.\"a:b\"",
+                 "is no name of a key manager"}));
+
+INSTANTIATE_TEST_SUITE_P(LaterVersions, WrongConfig,
+                         testing::Values(WrongRow{"[libvirt]\nuri = ''\n", "libvirt", "not supported by this version"},
+                                         WrongRow{"[metrics]\nlisten = ''\n", "metrics", "not supported"},
+                                         WrongRow{"[audit]\nfile = ''\n", "audit", "not supported"}));
+
+TEST(ParseConfig, SecretInThePlaceOfItsFileIsNotRepeated) {
+  const std::vector<std::string> errors =
+      ErrorsOf("[key_managers.local]\ntype = 'local'\nkek_file = '00112233445566778899aabbccddeeff'\n");
+  ASSERT_EQ(errors.size(), 1U);
+  EXPECT_THAT(errors[0], testing::Not(HasSubstr("0011")));
+}
+
+TEST(ParseConfig, NamesFromTheFileCannotGarbleAMessage) {
+  const std::vector<std::string> errors = ErrorsOf("[server]\n\"a\\nb\\u001b[1m\" = 1\n");
+  ASSERT_EQ(errors.size(), 1U);
+  for (const char c : errors[0]) EXPECT_TRUE(c >= ' ' && c <= '~');
+}
+
+TEST(ParseConfig, FileThatIsTooLargeIsNotParsed) {
+  const std::string most = "#" + std::string(32766, 'x') + "\n";
+  EXPECT_THAT(ErrorsOf(most), IsEmpty());
+  EXPECT_THAT(ErrorsOf(most + "\n"), ElementsAre("f.toml: is larger than 32768 bytes"));
+}
+
+TEST(ParseConfig, DeepestKeyThatFitsIsAnErrorAndNoCrash) {
+  std::string deepest;
+  for (int i = 0; i < 16380; ++i) deepest += "a.";
+  EXPECT_THAT(ErrorsOf(deepest + "a=1\n"), ElementsAre(HasSubstr("f.toml:1: a: is unknown")));
+}
+
+TEST(ConfigErrors, AreTextOfFileLineKeyAndWhat) {
+  EXPECT_EQ(ToString(ConfigError{"f", 3, "a.b", "is wrong"}), "f:3: a.b: is wrong");
+  EXPECT_EQ(ToString(ConfigError{"f", 0, "", "is wrong"}), "f: is wrong");
+}
+
+}  // namespace
+}  // namespace volcrypt
