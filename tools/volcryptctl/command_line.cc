@@ -75,7 +75,7 @@ void AddCommands(CLI::App& app, Command& selected) {
 // A command line that cannot be parsed still tells in which form its error is wanted.
 bool WantsJson(const std::vector<std::string>& args) {
   for (size_t i = 0; i < args.size(); ++i) {
-    if (args[i] == "-ojson" || args[i] == "-o=json" || args[i] == "--output=json") return true;
+    if (args[i] == "-ojson" || args[i] == "--output=json") return true;
     if ((args[i] == "-o" || args[i] == "--output") && i + 1 < args.size() && args[i + 1] == "json") return true;
   }
   return false;
