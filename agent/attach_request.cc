@@ -66,10 +66,6 @@ absl::StatusOr<Format> AskedFormat(const AttachCall& call) {
   return format;
 }
 
-Format FormatOfFirstUse(Format asked, const VolumesConfig& config) {
-  return asked == Format::kUnspecified ? config.encryption.format : asked;
-}
-
 bool KeySizeFits(const Encryption& encryption, const VolumesConfig& config) {
   const std::vector<EncryptionFault> faults = FaultsOf(encryption, config.allowed_ciphers);
   return std::ranges::find(faults, "key_size_bits", &EncryptionFault::field) == faults.end();
@@ -91,7 +87,7 @@ absl::StatusOr<Encryption> MakeEncryption(const AttachCall& call, const VolumesC
   const absl::StatusOr<Format> asked = AskedFormat(call);
   if (!asked.ok()) return asked.status();
   Encryption encryption = call.encryption;
-  encryption.format = FormatOfFirstUse(*asked, config);
+  encryption.format = *asked == Format::kUnspecified ? config.encryption.format : *asked;
   FillDefaults(config, encryption);
   const std::vector<EncryptionFault> faults = FaultsOf(encryption, config.allowed_ciphers);
   if (!faults.empty()) {
@@ -99,7 +95,6 @@ absl::StatusOr<Encryption> MakeEncryption(const AttachCall& call, const VolumesC
     const std::string what = absl::StrCat(field, ": ", faults[0].what);
     return faults[0].field == "cipher" ? Unsupported(field, what, encryption.cipher) : InvalidField(field, what);
   }
-  encryption.format = *asked;
   return encryption;
 }
 
@@ -137,12 +132,6 @@ absl::StatusOr<AttachRequest> MakeAttachRequest(const AttachCall& call, const Vo
                        .may_format = may_format,
                        .format_as_uuid = "",
                        .allowed_ciphers = config.allowed_ciphers};
-}
-
-AttachRequest ForFirstUse(AttachRequest request, const VolumesConfig& config, const std::string& luks_uuid) {
-  request.encryption.format = FormatOfFirstUse(request.encryption.format, config);
-  request.format_as_uuid = luks_uuid;
-  return request;
 }
 
 }  // namespace volcrypt

@@ -31,13 +31,10 @@ struct AttachCall {
   bool caller_is_admin = false;
 };
 
-// Checks every field and fills what is absent from the configuration, except the format: a volume that exists may have
-// either when the caller does not say. Without a key (an admin's call) key_id is empty and nothing may be formatted.
-// The error names the first field that is wrong: INVALID_VOLUME_ID, INVALID_FIELD, INVALID_KEY_ID, KEY_REQUIRED,
-// UNSUPPORTED_ENCRYPTION.
+// Checks every field and fills what is absent from the configuration. The encryption is what a first use would make; of
+// a volume that exists the header counts, be it LUKS1 or LUKS2. Without a key (an admin's call) key_id is empty and
+// nothing may be formatted. The error names the first field that is wrong: INVALID_VOLUME_ID, INVALID_FIELD,
+// INVALID_KEY_ID, KEY_REQUIRED, UNSUPPORTED_ENCRYPTION.
 absl::StatusOr<AttachRequest> MakeAttachRequest(const AttachCall& call, const VolumesConfig& config);
-
-// The same request for the second operation of a first use: with the UUID to format as, and the format decided.
-AttachRequest ForFirstUse(AttachRequest request, const VolumesConfig& config, const std::string& luks_uuid);
 
 }  // namespace volcrypt

@@ -59,13 +59,10 @@ absl::StatusOr<AttachAnswer> Attacher::Attach(const AttachCall& call, absl::Time
   if (!hold.ok()) return hold.status();
   const absl::StatusOr<OperationSlots::Slot> slot = slots_.Take(deadline);
   if (!slot.ok()) return slot.status();
-  AttachOperation operation({.encryptor = encryptor_,
-                             .key_manager = **key_manager,
-                             .default_key_manager = default_name,
-                             .config = config_,
-                             .host = host_},
-                            *std::move(request), deadline);
-  return operation.Run(mappings_.Find(call.volume_id).has_value());
+  AttachSequence sequence(
+      {.encryptor = encryptor_, .key_manager = **key_manager, .default_key_manager = default_name, .host = host_},
+      *std::move(request), deadline);
+  return sequence.Run(mappings_.Find(call.volume_id).has_value());
 }
 
 absl::StatusOr<DetachResult> Attacher::Detach(const DetachRequest& request, absl::Time deadline) {

@@ -11,6 +11,9 @@
 namespace volcrypt {
 namespace {
 
+// Of a value that may be of any length: the metadata of an error has little room.
+constexpr size_t kMaxShownBytes = 256;
+
 bool IsKeyIdCharacter(char c) {
   return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == ':' || c == '-';
 }
@@ -47,7 +50,7 @@ absl::Status CheckDevicePath(const std::string& device) {
   } else {
     return absl::OkStatus();
   }
-  return MakeError(Reason::kInvalidField, what, {{"field", "device"}, {"device", device}});
+  return MakeError(Reason::kInvalidField, what, {{"field", "device"}, {"device", device.substr(0, kMaxShownBytes)}});
 }
 
 absl::StatusOr<std::string> ParseKeyId(const std::string& key_id) {

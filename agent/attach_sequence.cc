@@ -1,11 +1,10 @@
-#include "agent/attach_operation.h"
+#include "agent/attach_sequence.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "agent/attach_request.h"
 #include "agent/error_precedence.h"
 #include "agent/header_key.h"
 #include "encryptors/reason.h"
@@ -95,10 +94,10 @@ AttachAnswer AnswerOf(AttachResult result, const std::vector<std::string>& more_
 
 }  // namespace
 
-AttachOperation::AttachOperation(const Surroundings& surroundings, AttachRequest request, absl::Time deadline)
+AttachSequence::AttachSequence(const Surroundings& surroundings, AttachRequest request, absl::Time deadline)
     : surroundings_(surroundings), request_(std::move(request)), deadline_(deadline) {}
 
-absl::StatusOr<AttachAnswer> AttachOperation::Run(bool mapped) {
+absl::StatusOr<AttachAnswer> AttachSequence::Run(bool mapped) {
   absl::StatusOr<AttachResult> result = Open(mapped);
   if (!result.ok()) return result.status();
   switch (result->outcome) {
@@ -120,7 +119,7 @@ absl::StatusOr<AttachAnswer> AttachOperation::Run(bool mapped) {
 }
 
 // An idempotent repeat needs no key, so it must work while the key manager is away.
-absl::StatusOr<AttachResult> AttachOperation::Open(bool mapped) {
+absl::StatusOr<AttachResult> AttachSequence::Open(bool mapped) {
   if (mapped) {
     absl::StatusOr<AttachResult> result = OpenWithoutKey();
     if (!result.ok() || result->outcome != AttachOutcome::kKeyNeeded) return result;
@@ -134,11 +133,11 @@ absl::StatusOr<AttachResult> AttachOperation::Open(bool mapped) {
   return result;
 }
 
-absl::StatusOr<AttachResult> AttachOperation::OpenWithoutKey() {
+absl::StatusOr<AttachResult> AttachSequence::OpenWithoutKey() {
   return surroundings_.encryptor.Attach(request_, nullptr, deadline_);
 }
 
-absl::Status AttachOperation::ChooseKey() {
+absl::Status AttachSequence::ChooseKey() {
   if (!request_.key.key_id.empty()) return absl::OkStatus();
   const absl::StatusOr<Inspection> inspection = surroundings_.encryptor.Inspect(request_.device, deadline_);
   if (!inspection.ok()) return inspection.status();
@@ -148,13 +147,13 @@ absl::Status AttachOperation::ChooseKey() {
   return key.status();
 }
 
-const absl::StatusOr<Key>& AttachOperation::FetchedKey() {
+const absl::StatusOr<Key>& AttachSequence::FetchedKey() {
   // A key manager that does not answer leaves time to say what else is wrong.
   if (!key_) key_ = surroundings_.key_manager.Get(request_.key.key_id, Before(deadline_, 0.25));
   return *key_;
 }
 
-absl::StatusOr<AttachAnswer> AttachOperation::FormatBlank(const std::string& resume_uuid) {
+absl::StatusOr<AttachAnswer> AttachSequence::FormatBlank(const std::string& resume_uuid) {
   FirstUseDialogue first_use = Dialogue();
   if (const absl::StatusOr<Key>& key = FetchedKey(); !key.ok()) {
     // Nothing is claimed that cannot be formatted; but what the record forbids is told before what the key lacks.
@@ -167,8 +166,9 @@ absl::StatusOr<AttachAnswer> AttachOperation::FormatBlank(const std::string& res
   return Format(first_use, *luks_uuid);
 }
 
-absl::StatusOr<AttachAnswer> AttachOperation::Format(FirstUseDialogue& first_use, const std::string& luks_uuid) {
-  const AttachRequest request = ForFirstUse(request_, surroundings_.config, luks_uuid);
+absl::StatusOr<AttachAnswer> AttachSequence::Format(FirstUseDialogue& first_use, const std::string& luks_uuid) {
+  AttachRequest request = request_;
+  request.format_as_uuid = luks_uuid;
   absl::StatusOr<AttachResult> result = surroundings_.encryptor.Attach(request, &*FetchedKey(), deadline_);
   if (!result.ok()) {
     if (!ProvesNothingWritten(result.status())) return result.status();
@@ -188,7 +188,7 @@ absl::StatusOr<AttachAnswer> AttachOperation::Format(FirstUseDialogue& first_use
   return BrokenPromise(request_, "was told to format and neither did nor said why");
 }
 
-absl::StatusOr<AttachAnswer> AttachOperation::Confirm(FirstUseDialogue& first_use, AttachResult result) {
+absl::StatusOr<AttachAnswer> AttachSequence::Confirm(FirstUseDialogue& first_use, AttachResult result) {
   absl::Status confirmed = first_use.Confirm(result.mapping.luks_uuid, Before(deadline_, 0.25));
   if (confirmed.ok()) return AnswerOf(std::move(result), first_use.Warnings());
   if (KeyManagerIsAway(confirmed)) {
@@ -202,17 +202,17 @@ absl::StatusOr<AttachAnswer> AttachOperation::Confirm(FirstUseDialogue& first_us
   return CloseAfter(confirmed);
 }
 
-absl::Status AttachOperation::CloseAfter(const absl::Status& error) {
+absl::Status AttachSequence::CloseAfter(const absl::Status& error) {
   const DetachRequest request{.volume_id = request_.volume_id, .device = "", .deferred = false};
   return WithRollbackError(error, surroundings_.encryptor.Detach(request, deadline_).status());
 }
 
-AttachAnswer AttachOperation::Opened(FirstUseDialogue& first_use, AttachResult result) const {
+AttachAnswer AttachSequence::Opened(FirstUseDialogue& first_use, AttachResult result) const {
   first_use.NoteOpened(result.mapping.luks_uuid, std::min(Before(deadline_, 0.5), absl::Now() + kBookkeepingTime));
   return AnswerOf(std::move(result), first_use.Warnings());
 }
 
-FirstUseDialogue AttachOperation::Dialogue() const {
+FirstUseDialogue AttachSequence::Dialogue() const {
   return {surroundings_.key_manager, request_.key.key_id, request_.volume_id, surroundings_.host};
 }
 

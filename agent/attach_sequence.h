@@ -7,7 +7,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "agent/config.h"
 #include "agent/first_use.h"
 #include "agent/keys/key_manager.h"
 #include "encryptors/encryptor.h"
@@ -24,17 +23,16 @@ struct AttachAnswer {
 // One attach: the order in which the encryptor and the key manager are asked. Errors keep their precedence (request,
 // caller, attachment state, device, header, key, kernel) although the key is fetched before the device is looked at,
 // which spares the usual attach a second worker. Runs once.
-class AttachOperation {
+class AttachSequence {
  public:
   struct Surroundings {
     Encryptor& encryptor;
     KeyManager& key_manager;  // of the request's key; the default one when it names none
     const std::string& default_key_manager;
-    const VolumesConfig& config;
     const std::string& host;
   };
 
-  AttachOperation(const Surroundings& surroundings, AttachRequest request, absl::Time deadline);
+  AttachSequence(const Surroundings& surroundings, AttachRequest request, absl::Time deadline);
 
   // `mapped`: the kernel has a mapping of this volume.
   absl::StatusOr<AttachAnswer> Run(bool mapped);
