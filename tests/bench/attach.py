@@ -1,0 +1,97 @@
+#!/usr/bin/python3
+"""Runs on the throw-away node: attach.py --build DIR [--rounds N] [--slow-rounds N]
+
+Starts the agent, times everybody on one device in one boot, and prints the table of docs/performance.md.
+"""
+
+import argparse
+import collections
+import os
+import statistics
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+NODE = os.path.join(HERE, "../node")
+
+# Rows of the table, each with the row that it is compared with.
+ROWS = [
+    ("floor-luks2", None, "libcryptsetup in process, LUKS2 (the floor)"),
+    ("volcrypt-luks2", "floor-luks2", "volcrypt through gRPC, LUKS2"),
+    ("floor-luks1", None, "libcryptsetup in process, LUKS1 (the floor)"),
+    ("volcrypt-luks1", "floor-luks1", "volcrypt through gRPC, LUKS1"),
+    ("cryptsetup-pbkdf2-1000", "floor-luks2", "cryptsetup command, LUKS2, PBKDF2-1000"),
+    ("cryptsetup-default", "floor-luks2", "cryptsetup command, LUKS2, its defaults"),
+    ("os-brick-luks2", "volcrypt-luks2", "os-brick, luks2"),
+    ("os-brick-luks", "volcrypt-luks1", "os-brick, luks (LUKS1)"),
+]
+
+
+def percentile_95(values):
+    return sorted(values)[max(0, -(-len(values) * 95 // 100) - 1)]
+
+
+def collect(command, samples):
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        words = line.split()
+        if len(words) == 4 and words[0] == "sample":
+            samples[words[1], words[2]].append(float(words[3]))
+            print(".", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    if process.wait() != 0:
+        sys.exit(f"attach.py: {command[0]} failed")
+
+
+def print_table(samples):
+    print("| who | operation | rounds | median ms | p95 ms | ratio |")
+    print("|---|---|---|---|---|---|")
+    for who, base, name in ROWS:
+        for what in ("first", "later", "detach"):
+            values = samples.get((who, what))
+            if not values:
+                continue
+            median = statistics.median(values)
+            ratio = ""
+            if base and samples.get((base, what)):
+                ratio = f"{median / statistics.median(samples[base, what]):.2f} x {base}"
+            print(f"| {name} | {what} | {len(values)} | {median:.1f} | {percentile_95(values):.1f} | {ratio} |")
+
+
+def resident_kib(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--build", required=True)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--slow-rounds", type=int, default=20)
+    arguments = parser.parse_args()
+    if os.uname().nodename != "computenode":
+        sys.exit("attach.py: this changes the machine it runs on; call tools/bench attach")
+    os.environ["VOLCRYPT_BUILD"] = os.path.abspath(arguments.build)
+    os.environ["DM_DISABLE_UDEV"] = "1"
+    sys.path[:0] = [NODE]
+    sys.dont_write_bytecode = True
+    from harness import Agent, paths
+    from harness.devices import Device
+
+    for directory in (paths.SCRATCH, paths.VOLUMES, paths.OUT, os.path.dirname(paths.SOCKET)):
+        os.makedirs(directory, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", paths.SCRATCH], check=True)
+    agent = Agent()
+    agent.start()
+    idle = [resident_kib(pid) for pid in [agent.pid, *agent.helper_pids()]]
+    device = Device(mib=256)
+    samples = collections.defaultdict(list)
+    bench = os.path.join(paths.BUILD, "tests/bench/attach_bench")
+    collect([bench, device.path, f"unix:{paths.SOCKET}", str(arguments.rounds), str(arguments.slow_rounds)], samples)
+    collect(["/usr/bin/python3", os.path.join(HERE, "os_brick.py"), device.path, str(arguments.slow_rounds)], samples)
+    print_table(samples)
+    print(f"\nIdle, resident: volcryptd {idle[0]} KiB, volcrypt-helper {sum(idle[1:])} KiB")
+    agent.stop()
+
+
+main()

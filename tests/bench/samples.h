@@ -1,0 +1,25 @@
+#pragma once
+
+#include <chrono>
+#include <cstdio>
+#include <string>
+
+namespace volcrypt::bench {
+
+// Runs `work` and prints one line "sample <who> <what> <milliseconds>", which tests/bench/attach.py collects.
+template <typename Work>
+void Sample(const std::string& who, const std::string& what, Work&& work) {
+  const auto begin = std::chrono::steady_clock::now();
+  work();
+  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
+  std::printf("sample %s %s %.3f\n", who.c_str(), what.c_str(), took.count());
+  std::fflush(stdout);
+}
+
+// A benchmark that cannot go on ends with what went wrong: figures of a failed run are worth nothing.
+[[noreturn]] inline void Fail(const std::string& what) {
+  std::fprintf(stderr, "attach_bench: %s\n", what.c_str());
+  std::exit(1);
+}
+
+}  // namespace volcrypt::bench
