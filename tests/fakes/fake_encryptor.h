@@ -4,6 +4,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "encryptors/encryptor.h"
@@ -12,7 +13,8 @@
 namespace volcrypt {
 
 // An encryptor over devices that are rows of a map. Each On... hook, when set, answers in place of the fake's own
-// behaviour, which is how tests inject failures. Calls are recorded as "verb volume-or-device".
+// behaviour, which is how tests inject failures; a hook may go on with AttachAsUsual. Hooks run without the fake's
+// lock, so they may wait. Calls are recorded as "verb volume-or-device". Thread-safe once devices and hooks are set.
 class FakeEncryptor : public Encryptor {
  public:
   struct FakeDevice {
@@ -20,6 +22,10 @@ class FakeEncryptor : public Encryptor {
     std::string luks_uuid;
     std::string passphrase_key_hex;  // of the key that opens it; test keys only
     uint64_t size_bytes = uint64_t{64} << 20;
+    Format format = Format::kLuks2;
+    std::string token_volume_id;  // of the header's token
+    KeyReference token_key;
+    std::string resume_uuid;  // blank, but a format as this UUID had begun on this host
   };
 
   std::function<absl::StatusOr<AttachResult>(const AttachRequest&, const Key*)> on_attach;
@@ -32,81 +38,109 @@ class FakeEncryptor : public Encryptor {
   std::map<std::string, FakeDevice> devices;
   std::map<std::string, Mapping> mapped;
   std::vector<std::string> calls;
+  std::vector<AttachRequest> attach_requests;
 
   absl::StatusOr<AttachResult> Attach(const AttachRequest& request, const Key* key, absl::Time) override {
+    Record((request.format_as_uuid.empty() ? "attach " : "format ") + request.volume_id);
+    {
+      const std::lock_guard lock(mutex_);
+      attach_requests.push_back(request);
+    }
+    return on_attach ? on_attach(request, key) : AttachAsUsual(request, key);
+  }
+
+  absl::StatusOr<AttachResult> AttachAsUsual(const AttachRequest& request, const Key* key) {
     const std::lock_guard lock(mutex_);
-    calls.push_back((request.format_as_uuid.empty() ? "attach " : "format ") + request.volume_id);
-    if (on_attach) return on_attach(request, key);
     if (const auto it = mapped.find(request.volume_id); it != mapped.end()) {
       if (it->second.device != request.device) return MakeError(Reason::kAttachedDifferently, "over another device");
-      return AttachResult{.outcome = AttachOutcome::kAlreadyAttached, .mapping = it->second};
+      return Answer(AttachOutcome::kAlreadyAttached, it->second);
     }
-    const auto device = devices.find(request.device);
-    if (device == devices.end()) return MakeError(Reason::kDeviceNotFound, "no such device");
-    const bool format = device->second.blank;
+    const auto found = devices.find(request.device);
+    if (found == devices.end()) return MakeError(Reason::kDeviceNotFound, "no such device");
+    FakeDevice& device = found->second;
+    const bool format = device.blank;
     if (format && !request.may_format) return MakeError(Reason::kVolumeNotFormatted, "first use is refused");
-    if (format && request.format_as_uuid.empty()) return AttachResult{.outcome = AttachOutcome::kBlank};
-    if (key == nullptr) return AttachResult{.outcome = AttachOutcome::kKeyNeeded};
+    if (format && request.format_as_uuid.empty()) {
+      AttachResult blank;
+      blank.outcome = AttachOutcome::kBlank;
+      blank.resume_uuid = device.resume_uuid;
+      return blank;
+    }
+    if (key == nullptr) return Answer(AttachOutcome::kKeyNeeded, {});
     if (format) {
-      device->second = {.blank = false,
-                        .luks_uuid = request.format_as_uuid,
-                        .passphrase_key_hex = Hex(*key),
-                        .size_bytes = device->second.size_bytes};
-    } else if (device->second.passphrase_key_hex != Hex(*key)) {
+      device.blank = false;
+      device.luks_uuid = request.format_as_uuid;
+      device.passphrase_key_hex = Hex(*key);
+      device.format = request.encryption.format;
+      device.token_volume_id = request.volume_id;
+      device.token_key = request.key;
+    } else if (device.passphrase_key_hex != Hex(*key)) {
       return MakeError(Reason::kKeyRejected, "the key does not open the volume");
     }
-    Mapping mapping{.volume_id = request.volume_id,
-                    .device = request.device,
-                    .device_path = "/dev/mapper/volcrypt-" + request.volume_id,
-                    .size_bytes = device->second.size_bytes - (uint64_t{2} << 20),
-                    .luks_uuid = device->second.luks_uuid,
-                    .encryption = request.encryption,
-                    .read_only = request.read_only};
-    mapped[request.volume_id] = mapping;
-    return AttachResult{.outcome = format ? AttachOutcome::kFormatted : AttachOutcome::kOpened, .mapping = mapping};
+    return Answer(format ? AttachOutcome::kFormatted : AttachOutcome::kOpened, Map(request, device));
   }
 
   absl::StatusOr<DetachResult> Detach(const DetachRequest& request, absl::Time) override {
-    const std::lock_guard lock(mutex_);
-    calls.push_back("detach " + (request.volume_id.empty() ? request.device : request.volume_id));
+    Record("detach " + (request.volume_id.empty() ? request.device : request.volume_id));
     if (on_detach) return on_detach(request);
-    return DetachResult{.was_attached = mapped.erase(request.volume_id) == 1, .volume_id = request.volume_id};
+    const std::lock_guard lock(mutex_);
+    DetachResult result;
+    result.volume_id = request.volume_id;
+    for (const auto& [volume_id, mapping] : mapped) {
+      if (!request.device.empty() && mapping.device == request.device) result.volume_id = volume_id;
+    }
+    result.was_attached = mapped.erase(result.volume_id) == 1;
+    return result;
   }
 
   absl::StatusOr<ExtendResult> Extend(const ExtendRequest& request, const Key* key, absl::Time) override {
-    const std::lock_guard lock(mutex_);
-    calls.push_back("extend " + request.volume_id);
+    Record("extend " + request.volume_id);
     if (on_extend) return on_extend(request, key);
+    const std::lock_guard lock(mutex_);
     const auto it = mapped.find(request.volume_id);
     if (it == mapped.end()) return MakeError(Reason::kNotAttached, "not attached");
-    if (key == nullptr) return MakeError(Reason::kKeyRequired, "LUKS2 needs the key");
-    return ExtendResult{.mapping = it->second, .previous_size_bytes = it->second.size_bytes};
+    if (key == nullptr && it->second.encryption.format != Format::kLuks1) {
+      return MakeError(Reason::kKeyRequired, "LUKS2 needs the key");
+    }
+    ExtendResult result;
+    result.mapping = it->second;
+    result.previous_size_bytes = it->second.size_bytes;
+    return result;
   }
 
   absl::StatusOr<Inspection> Inspect(const std::string& device, absl::Time) override {
-    const std::lock_guard lock(mutex_);
-    calls.push_back("inspect " + device);
+    Record("inspect " + device);
     if (on_inspect) return on_inspect(device);
+    const std::lock_guard lock(mutex_);
     const auto it = devices.find(device);
     if (it == devices.end()) return MakeError(Reason::kDeviceNotFound, "no such device");
-    return Inspection{.device = device,
-                      .size_bytes = it->second.size_bytes,
-                      .content = it->second.blank ? Content::kBlank : Content::kLuks2};
+    Inspection inspection;
+    inspection.device = device;
+    inspection.size_bytes = it->second.size_bytes;
+    inspection.content = it->second.blank ? Content::kBlank : Content::kLuks2;
+    if (!it->second.blank) {
+      LuksHeader& header = inspection.luks.emplace();
+      header.uuid = it->second.luks_uuid;
+      header.volume_id = it->second.token_volume_id;
+      header.key = it->second.token_key;
+    }
+    return inspection;
   }
 
   absl::StatusOr<Mapping> Query(const std::string& volume_id, absl::Time) override {
-    const std::lock_guard lock(mutex_);
-    calls.push_back("query " + volume_id);
+    Record("query " + volume_id);
     if (on_query) return on_query(volume_id);
+    const std::lock_guard lock(mutex_);
     const auto it = mapped.find(volume_id);
     if (it == mapped.end()) return MakeError(Reason::kNotAttached, "not attached");
     return it->second;
   }
 
   absl::Status Forget(const std::string& volume_id, absl::Time) override {
-    const std::lock_guard lock(mutex_);
-    calls.push_back("forget " + volume_id);
+    Record("forget " + volume_id);
     if (on_forget) return on_forget(volume_id);
+    const std::lock_guard lock(mutex_);
+    if (mapped.contains(volume_id)) return MakeError(Reason::kDeviceInUse, "attached");
     return absl::OkStatus();
   }
 
@@ -119,6 +153,33 @@ class FakeEncryptor : public Encryptor {
       hex += "0123456789abcdef"[byte & 15];
     }
     return hex;
+  }
+
+  static AttachResult Answer(AttachOutcome outcome, Mapping mapping) {
+    AttachResult result;
+    result.outcome = outcome;
+    result.mapping = std::move(mapping);
+    return result;
+  }
+
+  Mapping Map(const AttachRequest& request, const FakeDevice& device) {
+    Mapping mapping;
+    mapping.volume_id = request.volume_id;
+    mapping.device = request.device;
+    mapping.device_path = "/dev/mapper/volcrypt-" + request.volume_id;
+    mapping.size_bytes = device.size_bytes - (uint64_t{2} << 20);
+    mapping.luks_uuid = device.luks_uuid;
+    mapping.encryption = request.encryption;
+    mapping.encryption.format = device.format;
+    mapping.read_only = request.read_only;
+    mapping.key = request.key;
+    mapped[request.volume_id] = mapping;
+    return mapping;
+  }
+
+  void Record(const std::string& call) {
+    const std::lock_guard lock(mutex_);
+    calls.push_back(call);
   }
 
   std::mutex mutex_;

@@ -1,0 +1,198 @@
+// First use through the attacher: the dialogue of encryptor and key manager.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "agent/uuid.h"
+#include "tests/unit/agent/attacher_fixture.h"
+
+namespace volcrypt {
+namespace {
+
+class AttachFirstUseTest : public AttacherTest {
+ protected:
+  void AnswerFormat(AttachOutcome outcome, const std::string& luks_uuid) {
+    encryptor_.on_attach = [this, outcome, luks_uuid](const AttachRequest& request,
+                                                      const Key* key) -> absl::StatusOr<AttachResult> {
+      if (request.format_as_uuid.empty()) return encryptor_.AttachAsUsual(request, key);
+      AttachResult result;
+      result.outcome = outcome;
+      result.mapping.volume_id = request.volume_id;
+      result.mapping.luks_uuid = luks_uuid;
+      return result;
+    };
+  }
+};
+
+TEST_F(AttachFirstUseTest, BlankVolumeIsClaimedFormattedConfirmedAndThenAnswered) {
+  const absl::StatusOr<AttachAnswer> answer = Attach(Call(kBlank));
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_TRUE(answer->formatted);
+  EXPECT_FALSE(answer->already_attached);
+  EXPECT_TRUE(answer->warnings.empty());
+  EXPECT_EQ(answer->mapping.volume_id, kVolume);
+  EXPECT_TRUE(IsCanonicalUuid(answer->mapping.luks_uuid));
+  EXPECT_EQ(encryptor_.calls, Calls({"attach vol-1", "format vol-1"}));
+  EXPECT_EQ(keys_->calls, Calls({"get key-1", "claim key-1 vol-1", "record key-1 vol-1"}));
+  EXPECT_EQ(RecordOf(), "formatted host-a " + answer->mapping.luks_uuid);
+}
+
+TEST_F(AttachFirstUseTest, FormatGetsTheConfiguredFormatAndTheResolvedKeyManager) {
+  ASSERT_EQ(Outcome(Attach(Call(kBlank))), "OK");
+  ASSERT_EQ(encryptor_.attach_requests.size(), 2U);
+  EXPECT_EQ(encryptor_.attach_requests[0].format_as_uuid, "");
+  EXPECT_EQ(encryptor_.attach_requests[1].encryption.format, Format::kLuks2);
+  EXPECT_EQ(encryptor_.attach_requests[1].key.key_manager, "local");
+  EXPECT_EQ(encryptor_.attach_requests[1].key.key_id, kKey);
+}
+
+TEST_F(AttachFirstUseTest, ClaimIsMadeBeforeTheFirstByteIsWritten) {
+  std::string record_at_format;
+  encryptor_.on_attach = [&](const AttachRequest& request, const Key* key) {
+    if (!request.format_as_uuid.empty()) {
+      record_at_format = RecordOf();
+      EXPECT_EQ(record_at_format, "claimed host-a " + request.format_as_uuid);
+    }
+    return encryptor_.AttachAsUsual(request, key);
+  };
+  EXPECT_EQ(Outcome(Attach(Call(kBlank))), "OK");
+  EXPECT_NE(record_at_format, "");
+}
+
+TEST_F(AttachFirstUseTest, CrashBetweenClaimAndFormatIsContinuedAsTheClaimSays) {
+  PutRecord(State::kClaimed, kHost, kUuid);
+  const absl::StatusOr<AttachAnswer> answer = Attach(Call(kBlank));
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(answer->mapping.luks_uuid, kUuid);
+  EXPECT_EQ(RecordOf(), std::string("formatted host-a ") + kUuid);
+}
+
+TEST_F(AttachFirstUseTest, CrashDuringFormatIsContinuedAsTheIntentSays) {
+  encryptor_.devices[kBlank].resume_uuid = kUuid;
+  for (const bool claim_stands : {true, false}) {
+    Reset();
+    encryptor_.devices[kBlank].resume_uuid = kUuid;
+    if (claim_stands) PutRecord(State::kClaimed, kHost, kUuid);
+    const absl::StatusOr<AttachAnswer> answer = Attach(Call(kBlank));
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    EXPECT_EQ(answer->mapping.luks_uuid, kUuid);
+    EXPECT_EQ(RecordOf(), std::string("formatted host-a ") + kUuid);
+  }
+}
+
+TEST_F(AttachFirstUseTest, CrashAfterFormatIsCompletedByTheNextAttach) {
+  PutRecord(State::kClaimed, kHost, kUuid);
+  const absl::StatusOr<AttachAnswer> answer = Attach(Call(kFormatted));
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_FALSE(answer->formatted);
+  EXPECT_EQ(RecordOf(), std::string("formatted host-a ") + kUuid);
+}
+
+TEST_F(AttachFirstUseTest, RecordOfAnotherUseForbidsAndStays) {
+  const std::vector<std::tuple<State, std::string, std::string, std::string>> cases = {
+      {State::kClaimed, kOtherHost, "", "FORMAT_INCOMPLETE"},
+      {State::kClaimed, kHost, kOtherUuid, "FORMAT_INCOMPLETE"},
+      {State::kFormatted, kHost, "", "VOLUME_HEADER_LOST"},
+      {State::kFormatted, kOtherHost, kUuid, "VOLUME_HEADER_LOST"},
+  };
+  for (const auto& [state, host, resume, expected] : cases) {
+    Reset();
+    encryptor_.devices[kBlank].resume_uuid = resume;
+    PutRecord(state, host, kUuid);
+    const std::string before = RecordOf();
+    EXPECT_EQ(Outcome(Attach(Call(kBlank))), expected);
+    EXPECT_EQ(RecordOf(), before);
+    EXPECT_EQ(encryptor_.calls, Calls({"attach vol-1"}));
+    EXPECT_TRUE(encryptor_.devices[kBlank].blank);
+  }
+}
+
+TEST_F(AttachFirstUseTest, OnlyLackOfPermissionLetsTheClaimFail) {
+  for (const Reason reason : KeyManagerReasons()) {
+    Reset();
+    Fail(keys_->on_claim, reason);
+    const absl::StatusOr<AttachAnswer> answer = Attach(Call(kBlank));
+    if (reason == Reason::kKeyAccessDenied) {
+      ASSERT_TRUE(answer.ok()) << answer.status();
+      EXPECT_TRUE(answer->formatted);
+      EXPECT_EQ(answer->warnings.size(), 1U);
+    } else {
+      EXPECT_EQ(Outcome(answer), Name(reason));
+      EXPECT_EQ(encryptor_.calls, Calls({"attach vol-1"})) << Name(reason);
+    }
+  }
+}
+
+TEST_F(AttachFirstUseTest, WithoutTheKeyNothingIsClaimed) {
+  for (const Reason reason : KeyManagerReasons()) {
+    Reset();
+    Fail(keys_->on_get, reason);
+    EXPECT_EQ(Outcome(Attach(Call(kBlank))), Name(reason));
+    EXPECT_EQ(RecordOf(), "none");
+    EXPECT_TRUE(encryptor_.devices[kBlank].blank);
+  }
+}
+
+TEST_F(AttachFirstUseTest, WhatTheRecordForbidsIsToldBeforeWhatTheKeyLacks) {
+  for (const Reason reason : {Reason::kKeyAccessDenied, Reason::kKeyUnfit}) {
+    Fail(keys_->on_get, reason);
+    PutRecord(State::kFormatted, kOtherHost, kUuid);
+    EXPECT_EQ(Outcome(Attach(Call(kBlank))), "VOLUME_HEADER_LOST");
+    PutRecord(State::kClaimed, kOtherHost, kUuid);
+    EXPECT_EQ(Outcome(Attach(Call(kBlank))), "FORMAT_INCOMPLETE");
+  }
+}
+
+TEST_F(AttachFirstUseTest, WorkerThatWasToldToFormatMustDoItOrSayWhyNot) {
+  for (const AttachOutcome outcome : {AttachOutcome::kBlank, AttachOutcome::kKeyNeeded}) {
+    Reset();
+    AnswerFormat(outcome, "");
+    EXPECT_EQ(Outcome(Attach(Call(kBlank))), "WORKER_FAILED");
+    EXPECT_EQ(RecordOf().substr(0, 7), "claimed");
+  }
+}
+
+TEST_F(AttachFirstUseTest, FormatAsAnotherUuidIsClosedAgain) {
+  AnswerFormat(AttachOutcome::kFormatted, kOtherUuid);
+  EXPECT_EQ(Outcome(Attach(Call(kBlank))), "WORKER_FAILED");
+  EXPECT_EQ(encryptor_.calls.back(), "detach vol-1");
+}
+
+// Somebody else was faster between the two operations.
+TEST_F(AttachFirstUseTest, VolumeThatTurnsOutFormattedIsRecordedAsItIs) {
+  for (const AttachOutcome outcome : {AttachOutcome::kOpened, AttachOutcome::kAlreadyAttached}) {
+    Reset();
+    AnswerFormat(outcome, kOtherUuid);
+    const absl::StatusOr<AttachAnswer> answer = Attach(Call(kBlank));
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    EXPECT_FALSE(answer->formatted);
+    EXPECT_EQ(answer->already_attached, outcome == AttachOutcome::kAlreadyAttached);
+    EXPECT_EQ(RecordOf(), std::string("formatted host-a ") + kOtherUuid);
+  }
+}
+
+TEST_F(AttachFirstUseTest, NothingIsFormattedThatMayNotBe) {
+  AttachCall refuse = Call(kBlank);
+  refuse.first_use = FirstUse::kRefuse;
+  AttachCall read_only = Call(kBlank);
+  read_only.read_only = true;
+  for (const AttachCall& call : {refuse, read_only}) {
+    Reset();
+    EXPECT_EQ(Outcome(Attach(call)), "VOLUME_NOT_FORMATTED");
+    // Not even when the worker offers it.
+    encryptor_.on_attach = [](const AttachRequest&, const Key*) {
+      AttachResult blank;
+      blank.outcome = AttachOutcome::kBlank;
+      return blank;
+    };
+    EXPECT_EQ(Outcome(Attach(call)), "WORKER_FAILED");
+    encryptor_.on_attach = nullptr;
+    EXPECT_EQ(RecordOf(), "none");
+    EXPECT_TRUE(encryptor_.devices[kBlank].blank);
+  }
+}
+
+}  // namespace
+}  // namespace volcrypt
