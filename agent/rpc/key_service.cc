@@ -2,7 +2,8 @@
 
 #include <string>
 
-#include "agent/rpc/convert.h"
+#include "agent/rpc/from_api.h"
+#include "agent/rpc/to_api.h"
 #include "encryptors/reason.h"
 
 namespace volcrypt {

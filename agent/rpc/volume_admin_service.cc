@@ -1,6 +1,7 @@
 #include "agent/rpc/volume_admin_service.h"
 
-#include "agent/rpc/convert.h"
+#include "agent/rpc/from_api.h"
+#include "agent/rpc/to_api.h"
 
 namespace volcrypt {
 

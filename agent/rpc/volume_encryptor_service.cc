@@ -2,8 +2,9 @@
 
 #include <utility>
 
-#include "agent/rpc/convert.h"
+#include "agent/rpc/from_api.h"
 #include "agent/rpc/page.h"
+#include "agent/rpc/to_api.h"
 
 namespace volcrypt {
 

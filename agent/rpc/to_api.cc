@@ -1,88 +1,12 @@
-#include "agent/rpc/convert.h"
+#include "agent/rpc/to_api.h"
 
-#include <algorithm>
-#include <array>
 #include <string>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "encryptors/reason.h"
 #include "encryptors/valid_utf8.h"
 
 namespace volcrypt {
 namespace {
-
-constexpr uint32_t kDefaultKeyBits = 256;
-constexpr std::array<uint32_t, 4> kKeyBits = {128, 192, 256, 512};
-constexpr size_t kMaxKeyNameBytes = 255;
-
-// proto3 keeps numbers that an enumeration does not have: a newer client may mean something by them, so they are
-// refused rather than taken for "unspecified".
-absl::Status UnknownNumber(const std::string& field, int number) {
-  return MakeError(Reason::kInvalidField, absl::StrCat(field, ": ", number, " is not known to this version"),
-                   {{"field", field}, {"value", absl::StrCat(number)}});
-}
-
-absl::Status InvalidField(const std::string& field, const std::string& what) {
-  return MakeError(Reason::kInvalidField, absl::StrCat(field, ": ", what), {{"field", field}});
-}
-
-absl::Status FormatFromApi(int number, AttachCall& call) {
-  switch (number) {
-    case v1::Encryption::FORMAT_UNSPECIFIED:
-      call.encryption.format = Format::kUnspecified;
-      break;
-    case v1::Encryption::FORMAT_LUKS1:
-      call.encryption.format = Format::kLuks1;
-      break;
-    case v1::Encryption::FORMAT_LUKS2:
-      call.encryption.format = Format::kLuks2;
-      break;
-    case v1::Encryption::FORMAT_PLAIN:
-      call.encryption.format = Format::kPlain;
-      break;
-    case v1::Encryption::FORMAT_NONE:
-      call.encryption_none = true;
-      break;
-    default:
-      return UnknownNumber("encryption.format", number);
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ModeFromApi(int number, AttachMode& mode) {
-  switch (number) {
-    case v1::MODE_UNSPECIFIED:
-      mode = AttachMode::kUnspecified;
-      break;
-    case v1::MODE_HOST_MAPPING:
-      mode = AttachMode::kHostMapping;
-      break;
-    case v1::MODE_LIBVIRT_SECRET:
-      mode = AttachMode::kLibvirtSecret;
-      break;
-    default:
-      return UnknownNumber("mode", number);
-  }
-  return absl::OkStatus();
-}
-
-absl::Status FirstUseFromApi(int number, FirstUse& first_use) {
-  switch (number) {
-    case v1::AttachVolumeRequest::FIRST_USE_UNSPECIFIED:
-      first_use = FirstUse::kUnspecified;
-      break;
-    case v1::AttachVolumeRequest::FIRST_USE_FORMAT_IF_BLANK:
-      first_use = FirstUse::kFormatIfBlank;
-      break;
-    case v1::AttachVolumeRequest::FIRST_USE_REFUSE:
-      first_use = FirstUse::kRefuse;
-      break;
-    default:
-      return UnknownNumber("first_use", number);
-  }
-  return absl::OkStatus();
-}
 
 v1::Encryption::Format FormatToApi(Format format) {
   switch (format) {
@@ -206,54 +130,6 @@ const char* SecretType(KeyType type) {
 }
 
 }  // namespace
-
-absl::StatusOr<AttachCall> FromApi(const v1::AttachVolumeRequest& request, bool caller_is_admin) {
-  AttachCall call;
-  call.volume_id = request.volume_id();
-  call.device = request.device();
-  call.key = FromApi(request.key());
-  if (absl::Status status = FormatFromApi(request.encryption().format(), call); !status.ok()) return status;
-  call.encryption.cipher = request.encryption().cipher();
-  call.encryption.key_size_bits = request.encryption().key_size_bits();
-  call.encryption.sector_size_bytes = request.encryption().sector_size_bytes();
-  if (absl::Status status = ModeFromApi(request.mode(), call.mode); !status.ok()) return status;
-  if (absl::Status status = FirstUseFromApi(request.first_use(), call.first_use); !status.ok()) return status;
-  call.read_only = request.read_only();
-  call.allow_discards = request.allow_discards();
-  call.register_libvirt_secret = request.register_libvirt_secret();
-  call.provider = request.provider();
-  call.control_location = request.control_location();
-  call.caller_is_admin = caller_is_admin;
-  return call;
-}
-
-// keep_libvirt_secret asks for less than a detach: without libvirt secrets there is nothing to keep.
-DetachRequest FromApi(const v1::DetachVolumeRequest& request) {
-  return {.volume_id = request.volume_id(), .device = request.device(), .deferred = request.deferred()};
-}
-
-ExtendCall FromApi(const v1::ExtendVolumeRequest& request, bool caller_is_admin) {
-  return {.volume_id = request.volume_id(), .key = FromApi(request.key()), .caller_is_admin = caller_is_admin};
-}
-
-std::optional<KeyReference> FromApi(const v1::KeyReference& key) {
-  if (key.key_manager().empty() && key.key_id().empty()) return std::nullopt;
-  return KeyReference{.key_manager = key.key_manager(), .key_id = key.key_id()};
-}
-
-absl::StatusOr<NewKey> FromApi(const v1::CreateKeyRequest& request) {
-  NewKey key{.bit_length = request.bit_length() == 0 ? kDefaultKeyBits : request.bit_length(), .name = request.name()};
-  if (!request.algorithm().empty() && absl::AsciiStrToLower(request.algorithm()) != key.algorithm) {
-    return InvalidField("algorithm", absl::StrCat("\"", request.algorithm().substr(0, 32), "\" is not made here: aes"));
-  }
-  if (std::ranges::find(kKeyBits, key.bit_length) == kKeyBits.end()) {
-    return InvalidField("bit_length", absl::StrCat(key.bit_length, " is none of 128, 192, 256, 512"));
-  }
-  if (key.name.size() > kMaxKeyNameBytes) {
-    return InvalidField("name", absl::StrCat("longer than ", kMaxKeyNameBytes, " bytes"));
-  }
-  return key;
-}
 
 v1::Attachment ToApi(const Mapping& mapping, Detail detail) {
   v1::Attachment out;

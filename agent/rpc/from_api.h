@@ -1,4 +1,4 @@
-// Translation between the public API's messages and the vocabulary of the core. Protobuf types stop here.
+// Requests of the public API in the vocabulary of the core. Protobuf types stop here.
 #pragma once
 
 #include <optional>
@@ -8,12 +8,11 @@
 #include "agent/keys/key_manager.h"
 #include "encryptors/encryptor.h"
 #include "volcrypt/v1/key.pb.h"
-#include "volcrypt/v1/volume_admin.pb.h"
 #include "volcrypt/v1/volume_encryptor.pb.h"
 
 namespace volcrypt {
 
-// Requests. INVALID_FIELD names the field that holds a number outside its enumeration.
+// INVALID_FIELD names the field that holds a number outside its enumeration.
 absl::StatusOr<AttachCall> FromApi(const v1::AttachVolumeRequest& request, bool caller_is_admin);
 DetachRequest FromApi(const v1::DetachVolumeRequest& request);
 ExtendCall FromApi(const v1::ExtendVolumeRequest& request, bool caller_is_admin);
@@ -21,13 +20,5 @@ ExtendCall FromApi(const v1::ExtendVolumeRequest& request, bool caller_is_admin)
 std::optional<KeyReference> FromApi(const v1::KeyReference& key);
 // INVALID_FIELD for what no key manager of ours makes.
 absl::StatusOr<NewKey> FromApi(const v1::CreateKeyRequest& request);
-
-// Lists show what sysfs knows; open count, key and time of the format are for one attachment alone.
-enum class Detail : uint8_t { kList, kOne };
-v1::Attachment ToApi(const Mapping& mapping, Detail detail);
-v1::Encryption ToApi(const Encryption& encryption);
-v1::InspectVolumeResponse ToApi(const Inspection& inspection);
-v1::KeyReference ToApi(const KeyReference& key);
-v1::GetKeyMetadataResponse ToApi(const KeyReference& key, const KeyMetadata& metadata);
 
 }  // namespace volcrypt
