@@ -133,6 +133,9 @@ void ReadBackingDevice(int dm, const std::vector<std::string>& slaves, Mapping& 
     if (IsLoopDevice(slave)) Break(mapping, absl::StrCat("the loop device ", mapping.device, " has no file"));
     return;
   }
+  // Only a loop device that goes with its last user was made for a volume in a file; of another the caller knows the
+  // device, as the worker does when it attaches.
+  if (ReadAttribute(dm, absl::StrCat(link, "/loop/autoclear")) != "1") return;
   mapping.device = *file;
   if (!absl::EndsWith(*file, kDeleted)) return;
   mapping.device.resize(mapping.device.size() - (sizeof(kDeleted) - 1));

@@ -46,8 +46,9 @@ class MappingsTest : public testing::Test {
     sysfs_.Write("devices/pci/block/" + slave + "/size", "131072\n");
   }
 
-  void AddLoop(const std::string& slave, const std::string& file) {
+  void AddLoop(const std::string& slave, const std::string& file, const std::string& autoclear = "1") {
     sysfs_.Write("devices/pci/block/" + slave + "/loop/backing_file", file + "\n");
+    sysfs_.Write("devices/pci/block/" + slave + "/loop/autoclear", autoclear + "\n");
   }
 
   static std::string DmPath(int number) { return "devices/virtual/block/dm-" + std::to_string(number); }
@@ -130,6 +131,15 @@ TEST_F(MappingsTest, MappingOverAFileNamesTheFile) {
   const std::vector<Mapping> mappings = List();
   ASSERT_EQ(mappings.size(), 1U);
   EXPECT_EQ(mappings[0].device, "/var/lib/volumes/with space.img");
+  EXPECT_EQ(mappings[0].state, MappingState::kActive);
+}
+
+TEST_F(MappingsTest, MappingOverTheCallersOwnLoopDeviceNamesTheLoopDevice) {
+  AddMapping(0, {.slave = "loop7"});
+  AddLoop("loop7", "/var/lib/volumes/a.img (deleted)", /*autoclear=*/"0");
+  const std::vector<Mapping> mappings = List();
+  ASSERT_EQ(mappings.size(), 1U);
+  EXPECT_EQ(mappings[0].device, "/dev/loop7");
   EXPECT_EQ(mappings[0].state, MappingState::kActive);
 }
 
