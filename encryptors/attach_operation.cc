@@ -131,6 +131,9 @@ absl::Status AttachOperation::CheckSameDevice(const DmDevice& existing,
 }
 
 absl::StatusOr<AttachResult> AttachOperation::Decide(const BackingDevice& device, UniqueFd exclusive) {
+  absl::StatusOr<std::string> identity = device.ReadIdentity();
+  if (!identity.ok()) return identity.status();
+  identity_ = *std::move(identity);
   absl::StatusOr<VolumeContent> content = ExamineContent(device, exclusive.Get());
   if (!content.ok()) return content.status();
   absl::StatusOr<std::optional<VolumeRecord>> intent = records_.Read(Kind::kIntent, request_.volume_id);
@@ -209,7 +212,7 @@ absl::StatusOr<AttachResult> AttachOperation::BeginFirstUse(const BackingDevice&
   }
   if (key_ == nullptr) return AttachResult{.outcome = AttachOutcome::kKeyNeeded};
 
-  FirstUse first_use(device, records_, request_, *key_, options_.state_dir, caller_has_gone_);
+  FirstUse first_use(device, identity_, records_, request_, *key_, options_.state_dir, caller_has_gone_);
   const absl::StatusOr<CryptDevice> crypt = first_use.Run(std::move(exclusive), content, intent_);
   if (!crypt.ok()) return crypt.status();
   const LuksHeader header = ReadLuksHeader(crypt->get());

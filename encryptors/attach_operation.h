@@ -50,6 +50,7 @@ class AttachOperation {
   const std::string mapping_name_;
   const VolumeRecords records_;
   DeviceMapper mapper_;
+  std::string identity_;  // of the device, from before it was looked at
   std::optional<VolumeRecord> intent_;
   std::optional<VolumeRecord> known_;
   // A record that cannot be read is no hindrance to opening, and doubt enough to refuse formatting.

@@ -15,9 +15,11 @@ using Kind = VolumeRecords::Kind;
 
 }  // namespace
 
-FirstUse::FirstUse(const BackingDevice& device, const VolumeRecords& records, const AttachRequest& request,
-                   const Key& key, const std::string& state_dir, const std::function<bool()>& caller_has_gone)
+FirstUse::FirstUse(const BackingDevice& device, std::string identity, const VolumeRecords& records,
+                   const AttachRequest& request, const Key& key, const std::string& state_dir,
+                   const std::function<bool()>& caller_has_gone)
     : device_(device),
+      identity_(std::move(identity)),
       records_(records),
       request_(request),
       key_(key),
@@ -45,42 +47,44 @@ absl::StatusOr<CryptDevice> FirstUse::Run(UniqueFd exclusive, const VolumeConten
   return crypt;
 }
 
-// The caller has looked once; these are the second and third looks. Three reads with time between them are no proof
-// against storage that lies, which is why records forbid what a blank look would allow.
+// The caller has looked once; this is the second look, on the same descriptor. Two looks are no proof against storage
+// that lies, which is why records forbid what a blank look would allow.
 absl::Status FirstUse::ProveBlank(int direct, const VolumeContent& content, const std::optional<VolumeRecord>& intent) {
-  const absl::StatusOr<std::string> before = device_.ReadIdentity();
-  if (!before.ok()) return before.status();
-  for (int look = 0; look < 2; ++look) {
-    if (content.content == Content::kBlank) {
-      const absl::StatusOr<std::vector<Signature>> signatures = ReadSignatures(device_);
-      if (!signatures.ok()) return signatures.status();
-      const absl::StatusOr<std::optional<uint64_t>> data = FindData(device_, direct, 0);
-      if (!data.ok()) return data.status();
-      if (signatures->empty() && !data->has_value()) continue;
-      const std::string found =
-          signatures->empty() ? absl::StrCat("data at byte ", **data) : DescribeSignatures(*signatures);
-      return MakeError(Reason::kDeviceNotBlank,
-                       absl::StrCat("device ", device_.Path(), " was blank a moment ago and now holds ", found,
-                                    "; nothing was written"),
-                       {{"device", device_.Path()}, {"found", found}});
-    }
-    const absl::StatusOr<bool> interrupted = IsInterruptedFormat(device_, direct, content, intent.value());
-    if (!interrupted.ok()) return interrupted.status();
-    if (!*interrupted) {
-      return MakeError(Reason::kFormatIncomplete,
-                       absl::StrCat("device ", device_.Path(), " changed while it was looked at; nothing was written"),
-                       {{"device", device_.Path()}});
-    }
-  }
-  const absl::StatusOr<std::string> after = device_.ReadIdentity();
-  if (!after.ok()) return after.status();
-  if (*before != *after) {
-    return MakeError(Reason::kDeviceNotBlank,
-                     absl::StrCat("device ", device_.Path(), " changed its identity from ", *before, " to ", *after,
-                                  "; nothing was written"),
-                     {{"device", device_.Path()}});
-  }
-  return absl::OkStatus();
+  const absl::Status looked = content.content == Content::kBlank
+                                  ? LookAgainForData(direct)
+                                  : LookAgainForInterruptedFormat(direct, content, intent.value());
+  if (!looked.ok()) return looked;
+  const absl::StatusOr<std::string> identity = device_.ReadIdentity();
+  if (!identity.ok()) return identity.status();
+  if (*identity == identity_) return absl::OkStatus();
+  return MakeError(Reason::kDeviceNotBlank,
+                   absl::StrCat("device ", device_.Path(), " changed its identity from ", identity_, " to ", *identity,
+                                "; nothing was written"),
+                   {{"device", device_.Path()}});
+}
+
+absl::Status FirstUse::LookAgainForData(int direct) {
+  const absl::StatusOr<std::vector<Signature>> signatures = ReadSignatures(device_);
+  if (!signatures.ok()) return signatures.status();
+  const absl::StatusOr<std::optional<uint64_t>> data = FindData(device_, direct, 0);
+  if (!data.ok()) return data.status();
+  if (signatures->empty() && !data->has_value()) return absl::OkStatus();
+  const std::string found =
+      signatures->empty() ? absl::StrCat("data at byte ", **data) : DescribeSignatures(*signatures);
+  return MakeError(
+      Reason::kDeviceNotBlank,
+      absl::StrCat("device ", device_.Path(), " was blank a moment ago and now holds ", found, "; nothing was written"),
+      {{"device", device_.Path()}, {"found", found}});
+}
+
+absl::Status FirstUse::LookAgainForInterruptedFormat(int direct, const VolumeContent& content,
+                                                     const VolumeRecord& intent) {
+  const absl::StatusOr<bool> interrupted = IsInterruptedFormat(device_, direct, content, intent);
+  if (!interrupted.ok()) return interrupted.status();
+  if (*interrupted) return absl::OkStatus();
+  return MakeError(Reason::kFormatIncomplete,
+                   absl::StrCat("device ", device_.Path(), " changed while it was looked at; nothing was written"),
+                   {{"device", device_.Path()}});
 }
 
 absl::StatusOr<CryptDevice> FirstUse::WriteHeader(UniqueFd exclusive, const SecretBytes& passphrase) {

@@ -16,9 +16,10 @@ namespace volcrypt {
 // writes to a volume's device. Every condition of the rule is checked again here, right before the first byte.
 class FirstUse {
  public:
-  // All references outlive it.
-  FirstUse(const BackingDevice& device, const VolumeRecords& records, const AttachRequest& request, const Key& key,
-           const std::string& state_dir, const std::function<bool()>& caller_has_gone);
+  // All references outlive it. `identity` is BackingDevice::ReadIdentity from before the device was first looked at.
+  FirstUse(const BackingDevice& device, std::string identity, const VolumeRecords& records,
+           const AttachRequest& request, const Key& key, const std::string& state_dir,
+           const std::function<bool()>& caller_has_gone);
 
   // Holds `exclusive` but for crypt_format alone, which claims the device itself, and gives it up at the end. The
   // answer is the context with the finished header, opened and verified, not activated. `intent` is that of an
@@ -28,11 +29,14 @@ class FirstUse {
 
  private:
   absl::Status ProveBlank(int direct, const VolumeContent& content, const std::optional<VolumeRecord>& intent);
+  absl::Status LookAgainForData(int direct);
+  absl::Status LookAgainForInterruptedFormat(int direct, const VolumeContent& content, const VolumeRecord& intent);
   absl::StatusOr<CryptDevice> WriteHeader(UniqueFd exclusive, const SecretBytes& passphrase);
   absl::Status StopIfCallerHasGone() const;
   VolumeRecord NewRecord() const;
 
   const BackingDevice& device_;
+  const std::string identity_;
   const VolumeRecords& records_;
   const AttachRequest& request_;
   const Key& key_;
