@@ -2,9 +2,11 @@
 
 import json
 import os
+import pwd
 import stat
 
-from harness import NodeCase, mapping_path
+from harness import NodeCase, mapping_path, wait_until
+from harness.agent import is_alive
 from harness.devices import MIB, run
 
 MARKER = b"a line that must not be on the raw device\n"
@@ -140,3 +142,43 @@ class WholeLife(NodeCase):
     def contains_marker(path):
         with open(path, "rb") as file:
             return MARKER.strip() in file.read()
+
+
+class Processes(NodeCase):
+    def test_the_agent_has_no_privilege_and_the_helper_is_another_process(self):
+        status = process_status(self.agent.pid)
+        user = str(pwd.getpwnam("volcrypt").pw_uid)
+        self.assertEqual(status["Uid"].split(), [user] * 4)
+        for capabilities in ("CapPrm", "CapEff", "CapInh", "CapAmb"):
+            self.assertEqual(int(status[capabilities], 16), 0, capabilities)
+        (helper,) = self.agent.helper_pids()
+        self.assertEqual(process_status(helper)["Uid"].split(), ["0"] * 4)
+        self.assertEqual(int(process_status(helper)["Threads"]), 1)
+
+    def test_no_worker_outlives_its_operation(self):
+        key, volume, device = self.key(), self.volume_id(), self.device()
+        self.attach(volume, device, key)
+        wait_until(lambda: not self.agent.worker_pids(), what="the worker to end")
+
+    def test_a_restarted_agent_finds_what_is_attached(self):
+        key, volume, device = self.key(), self.volume_id(), self.device()
+        before = self.attach(volume, device, key)
+        self.agent.restart()
+        self.assertEqual(self.ok("show", volume)["attachment"]["luks_uuid"], before["luks_uuid"])
+        self.assertTrue(self.attach(volume, device, key)["already_attached"])
+        self.assertTrue(self.detach(volume)["was_attached"])
+
+    def test_a_killed_agent_takes_its_helper_along_and_nothing_else(self):
+        key, volume, device = self.key(), self.volume_id(), self.device()
+        before = self.attach(volume, device, key)
+        helpers = self.agent.helper_pids()
+        self.agent.kill()
+        wait_until(lambda: not any(map(is_alive, helpers)), what="the helper to end")
+        self.assertTrue(os.path.exists(mapping_path(volume)))
+        self.agent.start()
+        self.assertEqual(self.ok("show", volume)["attachment"]["luks_uuid"], before["luks_uuid"])
+
+
+def process_status(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)

@@ -50,7 +50,7 @@ class Agent:
             )
         wait_until(self._answers, timeout=30, what="the agent to answer")
 
-    def stop(self, timeout=60):
+    def stop(self, timeout=20):
         """SIGTERM: finishes what runs, refuses the rest. Returns the exit status."""
         helpers = self.helper_pids()
         self._process.send_signal(signal.SIGTERM)
