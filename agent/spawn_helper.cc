@@ -1,7 +1,7 @@
 #include "agent/spawn_helper.h"
 
 #include <fcntl.h>
-#include <sys/prctl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -27,7 +27,8 @@ namespace {
 
 // In the helper, where only standard input, output and error are open besides.
 constexpr int kListeningFd = 3;
-constexpr int kErrorFd = 4;
+constexpr int kLifelineFd = 4;
+constexpr int kErrorFd = 5;  // until the exec
 
 absl::Status ErrnoError(const std::string& what, int error) {
   return absl::FailedPreconditionError(absl::StrCat(what, ": ", strerror(error)));
@@ -74,49 +75,78 @@ void ResetSignals() {
   std::signal(SIGPIPE, SIG_DFL);
 }
 
-// The descriptors may have any numbers, even each other's; copies above both make room.
-bool PlaceDescriptors(int listening_fd, int error_fd) {
-  constexpr int kAboveBoth = 10;
-  const int listening_copy = fcntl(listening_fd, F_DUPFD_CLOEXEC, kAboveBoth);
-  const int error_copy = fcntl(error_fd, F_DUPFD_CLOEXEC, kAboveBoth);
+// The descriptors that the child keeps, by our numbers for them.
+struct Inherited {
+  int listening = -1;
+  int lifeline = -1;
+  int error = -1;
+};
+
+// They may have any numbers, even each other's; copies above all make room.
+bool PlaceDescriptors(const Inherited& inherited) {
+  constexpr int kAboveAll = 10;
+  const int listening = fcntl(inherited.listening, F_DUPFD_CLOEXEC, kAboveAll);
+  const int lifeline = fcntl(inherited.lifeline, F_DUPFD_CLOEXEC, kAboveAll);
+  const int error = fcntl(inherited.error, F_DUPFD_CLOEXEC, kAboveAll);
   const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  return dup2(listening_copy, kListeningFd) >= 0 && dup3(error_copy, kErrorFd, O_CLOEXEC) >= 0 &&
-         dup2(null, STDIN_FILENO) >= 0 && close_range(kErrorFd + 1, ~0U, 0) == 0;
+  return dup2(listening, kListeningFd) >= 0 && dup2(lifeline, kLifelineFd) >= 0 &&
+         dup3(error, kErrorFd, O_CLOEXEC) >= 0 && dup2(null, STDIN_FILENO) >= 0 &&
+         close_range(kErrorFd + 1, ~0U, 0) == 0;
+}
+
+// The kernel sends the helper SIGTERM when the other end of the pipe closes, which is when the agent ends, however it
+// ends. PR_SET_PDEATHSIG would not do: it asks whether the dying parent may signal the child, and an agent that has
+// given up root may not. Here the right is that of the process which asks, and the helper is root.
+bool EndWithAgent() {
+  if (fcntl(kLifelineFd, F_SETOWN, getpid()) != 0 || fcntl(kLifelineFd, F_SETSIG, SIGTERM) != 0) return false;
+  if (fcntl(kLifelineFd, F_SETFL, O_NONBLOCK | O_ASYNC) != 0) return false;
+  // Had the agent ended before this, the signal would never come.
+  pollfd lifeline = {.fd = kLifelineFd, .events = POLLIN, .revents = 0};
+  return poll(&lifeline, 1, 0) == 0;
 }
 
 // In the child. Its own session: Ctrl-C on our terminal is not for workers that write.
-[[noreturn]] void Exec(std::vector<char*>& arguments, int listening_fd, int error_fd, pid_t parent) {
+[[noreturn]] void Exec(std::vector<char*>& arguments, const Inherited& inherited) {
+  int error_fd = inherited.error;
   setsid();
   ResetSignals();
-  if (PlaceDescriptors(listening_fd, error_fd)) {
+  if (PlaceDescriptors(inherited)) {
     error_fd = kErrorFd;
-    // Had the parent ended before the prctl, its signal would never come.
-    if (prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() == parent) execv(arguments[0], arguments.data());
+    if (EndWithAgent()) execv(arguments[0], arguments.data());
   }
   const int error = errno;
   [[maybe_unused]] const ssize_t written = write(error_fd, &error, sizeof error);
   _exit(127);
 }
 
-absl::StatusOr<pid_t> Execute(const std::vector<std::string>& arguments, int listening_fd) {
+struct Pipe {
+  UniqueFd read_end;
+  UniqueFd write_end;
+};
+
+absl::StatusOr<Pipe> NewPipe() {
+  std::array<int, 2> fds{};
+  if (pipe2(fds.data(), O_CLOEXEC) != 0) return ErrnoError("pipe", errno);
+  return Pipe{.read_end = UniqueFd(fds[0]), .write_end = UniqueFd(fds[1])};
+}
+
+absl::StatusOr<pid_t> Execute(const std::vector<std::string>& arguments, int listening_fd, int lifeline_fd) {
   std::vector<char*> pointers;
   pointers.reserve(arguments.size() + 1);
   for (const std::string& argument : arguments) pointers.push_back(const_cast<char*>(argument.c_str()));
   pointers.push_back(nullptr);
 
-  std::array<int, 2> pipe_fds{};
-  if (pipe2(pipe_fds.data(), O_CLOEXEC) != 0) return ErrnoError("pipe", errno);
-  const UniqueFd read_end(pipe_fds[0]);
-  UniqueFd write_end(pipe_fds[1]);
-  const pid_t parent = getpid();
+  absl::StatusOr<Pipe> errors = NewPipe();
+  if (!errors.ok()) return errors.status();
   const pid_t pid = fork();
   if (pid < 0) return ErrnoError("fork", errno);
-  if (pid == 0) Exec(pointers, listening_fd, write_end.Get(), parent);
-
+  if (pid == 0) {
+    Exec(pointers, {.listening = listening_fd, .lifeline = lifeline_fd, .error = errors->write_end.Get()});
+  }
   // Closed by a successful exec, else it carries the error.
-  write_end.Reset();
+  errors->write_end.Reset();
   int error = 0;
-  if (read(read_end.Get(), &error, sizeof error) == 0) return pid;
+  if (read(errors->read_end.Get(), &error, sizeof error) == 0) return pid;
   waitpid(pid, nullptr, 0);
   return ErrnoError(absl::StrCat("cannot start ", arguments[0]), error);
 }
@@ -154,14 +184,16 @@ absl::StatusOr<SpawnedHelper> SpawnedHelper::Start(const SpawnOptions& options) 
   }
   absl::Cleanup remove = [&socket_path] { RemoveSocket(socket_path); };
   if (!listening.ok()) return listening.status();
-  const absl::StatusOr<pid_t> pid = Execute(ArgumentsOf(options), listening->Get());
+  absl::StatusOr<Pipe> lifeline = NewPipe();
+  if (!lifeline.ok()) return lifeline.status();
+  const absl::StatusOr<pid_t> pid = Execute(ArgumentsOf(options), listening->Get(), lifeline->read_end.Get());
   if (!pid.ok()) return pid.status();
   std::move(remove).Cancel();
-  return SpawnedHelper(*pid, std::move(socket_path));
+  return SpawnedHelper(*pid, std::move(socket_path), std::move(lifeline->write_end));
 }
 
 SpawnedHelper::SpawnedHelper(SpawnedHelper&& other) noexcept
-    : pid_(other.pid_), socket_path_(std::exchange(other.socket_path_, {})) {}
+    : pid_(other.pid_), socket_path_(std::exchange(other.socket_path_, {})), lifeline_(std::move(other.lifeline_)) {}
 
 SpawnedHelper::~SpawnedHelper() {
   if (!socket_path_.empty()) RemoveSocket(socket_path_);

@@ -4,10 +4,12 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "agent/privileges.h"
+#include "encryptors/unique_fd.h"
 
 namespace volcrypt {
 
@@ -35,18 +37,20 @@ class SpawnedHelper {
   SpawnedHelper& operator=(SpawnedHelper&&) = delete;
   SpawnedHelper(const SpawnedHelper&) = delete;
   SpawnedHelper& operator=(const SpawnedHelper&) = delete;
-  // Removes the socket. The kernel tells the helper to end when this process ends; by then we may be a user whose
-  // signals root does not take.
+  // Removes the socket and lets go of the helper, which the kernel then tells to end (SIGTERM), as it does when this
+  // process dies: by then we may be a user whose signals root's process does not take.
   ~SpawnedHelper();
 
   pid_t Pid() const { return pid_; }
   const std::string& SocketPath() const { return socket_path_; }
 
  private:
-  SpawnedHelper(pid_t pid, std::string socket_path) : pid_(pid), socket_path_(std::move(socket_path)) {}
+  SpawnedHelper(pid_t pid, std::string socket_path, UniqueFd lifeline)
+      : pid_(pid), socket_path_(std::move(socket_path)), lifeline_(std::move(lifeline)) {}
 
   pid_t pid_;
   std::string socket_path_;  // empty: moved from
+  UniqueFd lifeline_;        // open in no other process
 };
 
 }  // namespace volcrypt

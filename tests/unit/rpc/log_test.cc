@@ -1,0 +1,79 @@
+#include "agent/log.h"
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "encryptors/unique_fd.h"
+
+namespace volcrypt {
+namespace {
+
+std::string TextOf(const UniqueFd& fd) {
+  std::string text(static_cast<size_t>(lseek(fd.Get(), 0, SEEK_END)), '\0');
+  EXPECT_EQ(pread(fd.Get(), text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
+  return text;
+}
+
+TEST(Log, LineHasMessageAndFields) {
+  EXPECT_EQ(LogLine("AttachVolume", {{"volume", "vol-1"}, {"reason", "OK"}}), "AttachVolume volume=vol-1 reason=OK");
+}
+
+TEST(Log, ValuesThatCouldMisleadAreQuoted) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"two words", "\"two words\""},
+      {"", "\"\""},
+      {"a=b", "\"a=b\""},
+      {"say \"hi\"", "\"say \\\"hi\\\"\""},
+      {"back\\slash", "\"back\\\\slash\""},
+      {"line\nbreak", "\"line\\x0abreak\""},
+      {"\x1b[31m", "\"\\x1b[31m\""},
+      {"gr\xc3\xbcn", "\"gr\xc3\xbcn\""},
+  };
+  for (const auto& [value, written] : cases) EXPECT_EQ(LogLine("m", {{"f", value}}), "m f=" + written);
+}
+
+TEST(Log, MessageStaysOnOneLine) { EXPECT_EQ(LogLine("one\ntwo\r", {}), "one two "); }
+
+TEST(Log, LevelsBelowTheChosenAreLeftOut) {
+  const UniqueFd fd(memfd_create("log", MFD_CLOEXEC));
+  Log log(LogLevel::kWarning, fd.Get());
+  log.Write(LogLevel::kInfo, "quiet");
+  log.Write(LogLevel::kError, "loud");
+  EXPECT_EQ(TextOf(fd).find("quiet"), std::string::npos);
+  EXPECT_NE(TextOf(fd).find(" error loud\n"), std::string::npos);
+  log.SetLevel(LogLevel::kDebug);
+  log.Write(LogLevel::kDebug, "chatty");
+  EXPECT_NE(TextOf(fd).find(" debug chatty\n"), std::string::npos);
+}
+
+TEST(Log, JournalReadsPrioritiesInsteadOfTimes) {
+  const UniqueFd fd(memfd_create("log", MFD_CLOEXEC));
+  struct stat status {};
+  ASSERT_EQ(fstat(fd.Get(), &status), 0);
+  setenv("JOURNAL_STREAM", (std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino)).c_str(), 1);
+  const Log journal(LogLevel::kInfo, fd.Get());
+  journal.Write(LogLevel::kWarning, "careful");
+  EXPECT_EQ(TextOf(fd), "<4>careful\n");
+
+  // The variable is inherited by programs whose output goes elsewhere.
+  const UniqueFd other(memfd_create("other", MFD_CLOEXEC));
+  const Log elsewhere(LogLevel::kInfo, other.Get());
+  elsewhere.Write(LogLevel::kWarning, "careful");
+  EXPECT_NE(TextOf(other).find(" warning careful\n"), std::string::npos);
+  unsetenv("JOURNAL_STREAM");
+}
+
+TEST(Log, LevelsAreTheConfigurationsWords) {
+  EXPECT_EQ(ParseLogLevel("debug"), LogLevel::kDebug);
+  EXPECT_EQ(ParseLogLevel("info"), LogLevel::kInfo);
+  EXPECT_EQ(ParseLogLevel("warning"), LogLevel::kWarning);
+  EXPECT_EQ(ParseLogLevel("error"), LogLevel::kError);
+  EXPECT_EQ(ParseLogLevel("loud"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace volcrypt

@@ -1,0 +1,99 @@
+#include <gtest/gtest.h>
+
+#include "tests/unit/rpc/rpc_fixture.h"
+
+namespace volcrypt {
+namespace {
+
+using ServerAccessTest = RpcTest;
+
+std::shared_ptr<const AccessRules> Rules(const std::vector<AccessConfig>& access) {
+  return std::make_shared<const AccessRules>(access, 0);
+}
+
+TEST_F(ServerAccessTest, UserThatNoRuleNamesIsUnknown) {
+  access_.Set(Rules({{.role = Role::kAdmin, .users = {"4001"}, .groups = {}}}));
+  const grpc::Status status = GetInfo(ChannelAs({.uid = 4002, .gid = 4002, .groups = {}}));
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(ErrorInfoOf(status).reason(), "CALLER_UNKNOWN");
+  EXPECT_NE(LogText().find("warning GetInfo reason=CALLER_UNKNOWN"), std::string::npos);
+  EXPECT_NE(LogText().find("uid=4002"), std::string::npos);
+}
+
+TEST_F(ServerAccessTest, ComputeServiceMayNotManageKeys) {
+  access_.Set(Rules({{.role = Role::kCompute, .users = {"4001"}, .groups = {}}}));
+  const auto channel = ChannelAs({.uid = 4001, .gid = 4001, .groups = {}});
+  EXPECT_EQ(RpcOutcome(GetInfo(channel)), "OK");
+  const grpc::Status status = CreateKey(channel);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(ErrorInfoOf(status).reason(), "CALLER_NOT_ALLOWED");
+  EXPECT_TRUE(keys_->calls.empty());
+}
+
+TEST_F(ServerAccessTest, AdminMayCallEverything) {
+  access_.Set(Rules({{.role = Role::kAdmin, .users = {"4001"}, .groups = {}}}));
+  const auto channel = ChannelAs({.uid = 4001, .gid = 4001, .groups = {}});
+  EXPECT_EQ(RpcOutcome(GetInfo(channel)), "OK");
+  EXPECT_EQ(RpcOutcome(CreateKey(channel)), "OK");
+}
+
+TEST_F(ServerAccessTest, SupplementaryGroupsCount) {
+  access_.Set(Rules({{.role = Role::kAdmin, .users = {}, .groups = {"4300"}}}));
+  EXPECT_EQ(RpcOutcome(CreateKey(ChannelAs({.uid = 4001, .gid = 4001, .groups = {4200, 4300}}))), "OK");
+  EXPECT_EQ(RpcOutcome(CreateKey(ChannelAs({.uid = 4001, .gid = 4001, .groups = {4200}}))), "CALLER_UNKNOWN");
+}
+
+TEST_F(ServerAccessTest, ComputeCallersMustNameTheKeyAndAdminsNeedNot) {
+  access_.Set(Rules({{.role = Role::kCompute, .users = {"4001"}, .groups = {}}}));
+  v1::AttachVolumeRequest request;
+  request.set_volume_id(kVolume);
+  request.set_device(kFormatted);
+  v1::AttachVolumeResponse response;
+  const auto compute = v1::VolumeEncryptorService::NewStub(ChannelAs({.uid = 4001, .gid = 4001, .groups = {}}));
+  EXPECT_EQ(RpcOutcome(compute->AttachVolume(Patient().get(), request, &response)), "KEY_REQUIRED");
+  const auto admin = v1::VolumeEncryptorService::NewStub(channel_);
+  EXPECT_EQ(RpcOutcome(admin->AttachVolume(Patient().get(), request, &response)), "OK");
+}
+
+TEST_F(ServerAccessTest, RulesThatAreReplacedHoldFromTheNextCall) {
+  const auto channel = ChannelAs({.uid = 4001, .gid = 4001, .groups = {}});
+  EXPECT_EQ(RpcOutcome(GetInfo(channel)), "CALLER_UNKNOWN");
+  access_.Set(Rules({{.role = Role::kCompute, .users = {"4001"}, .groups = {}}}));
+  EXPECT_EQ(RpcOutcome(GetInfo(channel)), "OK");
+  access_.Set(Rules({}));
+  EXPECT_EQ(RpcOutcome(GetInfo(channel)), "CALLER_UNKNOWN");
+}
+
+// Descriptors, by which callers are known, are used again all the time.
+TEST_F(ServerAccessTest, CallersThatComeAndGoAreNeverTakenForEachOther) {
+  access_.Set(Rules({{.role = Role::kCompute, .users = {"4001"}, .groups = {}}}));
+  for (int i = 0; i < 30; ++i) {
+    EXPECT_EQ(RpcOutcome(GetInfo(ChannelAs({.uid = 4001, .gid = 4001, .groups = {}}))), "OK");
+    EXPECT_EQ(RpcOutcome(GetInfo(ChannelAs({.uid = 4002, .gid = 4002, .groups = {}}))), "CALLER_UNKNOWN");
+  }
+}
+
+class FewConnectionsTest : public RpcTest {
+ protected:
+  FewConnectionsTest() {
+    server_.reset();
+    options_.max_connections = 3;
+    Serve();
+  }
+};
+
+TEST_F(FewConnectionsTest, ConnectionsBeyondTheLimitAreClosedAndRoomComesBack) {
+  std::vector<UniqueFd> idle;
+  for (int i = 0; i < 3; ++i) idle.push_back(ConnectAs(socket_path_, {}));
+  EXPECT_TRUE(Eventually([&] {
+    const UniqueFd refused = ConnectAs(socket_path_, {});
+    char byte = 0;
+    return recv(refused.Get(), &byte, 1, MSG_DONTWAIT) == 0;
+  }));
+  EXPECT_NE(LogText().find("warning connection refused"), std::string::npos);
+  idle.clear();
+  EXPECT_TRUE(Eventually([this] { return GetInfo(NewChannel()).ok(); }));
+}
+
+}  // namespace
+}  // namespace volcrypt

@@ -1,0 +1,192 @@
+// The program itself, with a socket in the helper's place that only listens.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "tests/unit/rpc/rpc_fixture.h"
+
+namespace volcrypt {
+namespace {
+
+class VolcryptdTest : public testing::Test {
+ protected:
+  VolcryptdTest() {
+    chmod(directory_.Path().c_str(), 0755);
+    WriteConfig("");
+    Listen();
+  }
+  ~VolcryptdTest() override {
+    if (pid_ > 0) {
+      kill(pid_, SIGKILL);
+      waitpid(pid_, nullptr, 0);
+    }
+  }
+
+  void WriteConfig(const std::string& more) const {
+    directory_.Write("volcryptd.toml", "[server]\nlisten = [\"unix:" + socket_path_ +
+                                           "\"]\n"
+                                           "[key_manager]\ndefault = \"local\"\n"
+                                           "[key_managers.local]\ntype = \"local\"\npath = \"" +
+                                           directory_.Path("keys.db") + "\"\n" + more);
+  }
+
+  void Listen() {
+    absl::StatusOr<ApiSocket> helper = ApiSocket::Bind(directory_.Path("helper.sock"));
+    ASSERT_TRUE(helper.ok()) << helper.status();
+    helper_ = std::make_unique<ApiSocket>(*std::move(helper));
+  }
+
+  static pid_t Spawn(std::vector<std::string> arguments, const std::string& output) {
+    arguments.insert(arguments.begin(), VOLCRYPTD);
+    std::vector<char*> pointers;
+    for (std::string& argument : arguments) pointers.push_back(argument.data());
+    pointers.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 1, output.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    posix_spawn_file_actions_adddup2(&actions, 1, 2);
+    pid_t pid = -1;
+    EXPECT_EQ(posix_spawn(&pid, VOLCRYPTD, &actions, nullptr, pointers.data(), environ), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    return pid;
+  }
+
+  static int Wait(pid_t pid) {
+    int status = 0;
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+
+  void Start() {
+    pid_ = Spawn({"--config", directory_.Path("volcryptd.toml"), "--helper-socket", directory_.Path("helper.sock")},
+                 directory_.Path("log"));
+    ASSERT_TRUE(Eventually([this] { return Log().find("volcryptd is ready") != std::string::npos; })) << Log();
+    chmod(socket_path_.c_str(), 0666);
+  }
+
+  int Stop(int signal) {
+    kill(pid_, signal);
+    const int status = Wait(pid_);
+    pid_ = -1;
+    return status;
+  }
+
+  int Run(const std::vector<std::string>& arguments) const { return Wait(Spawn(arguments, directory_.Path("log"))); }
+
+  std::string Log() const {
+    std::ostringstream text;
+    text << std::ifstream(directory_.Path("log")).rdbuf();
+    return text.str();
+  }
+
+  bool Logs(const std::string& words) const {
+    return Eventually([&] { return Log().find(words) != std::string::npos; });
+  }
+
+  std::string InfoAs(uid_t uid) const {
+    UniqueFd fd = ConnectAs(socket_path_, {.uid = uid, .gid = uid, .groups = {}});
+    fcntl(fd.Get(), F_SETFL, O_NONBLOCK);
+    v1::GetInfoResponse response;
+    const auto stub = v1::AgentService::NewStub(grpc::CreateInsecureChannelFromFd("volcryptd", fd.Release()));
+    return RpcOutcome(stub->GetInfo(Patient().get(), {}, &response));
+  }
+
+  std::string Health() const {
+    grpc::health::v1::HealthCheckResponse response;
+    const auto channel = grpc::CreateChannel("unix:" + socket_path_, grpc::InsecureChannelCredentials());
+    if (!grpc::health::v1::Health::NewStub(channel)->Check(Patient().get(), {}, &response).ok()) return "no answer";
+    return grpc::health::v1::HealthCheckResponse::ServingStatus_Name(response.status());
+  }
+
+  TempDirectory directory_;
+  const std::string socket_path_ = directory_.Path("volcryptd.sock");
+  std::unique_ptr<ApiSocket> helper_;
+  pid_t pid_ = -1;
+};
+
+TEST_F(VolcryptdTest, ServesUntilItIsToldToEnd) {
+  for (const int signal : {SIGTERM, SIGINT}) {
+    Start();
+    EXPECT_EQ(InfoAs(0), "OK");
+    EXPECT_EQ(Stop(signal), 0);
+    EXPECT_FALSE(std::filesystem::exists(socket_path_));
+    std::filesystem::remove(directory_.Path("log"));
+  }
+}
+
+TEST_F(VolcryptdTest, HealthFollowsTheHelper) {
+  Start();
+  EXPECT_EQ(Health(), "SERVING");
+  helper_.reset();
+  EXPECT_TRUE(Eventually([this] { return Health() == "NOT_SERVING"; }));
+  EXPECT_TRUE(Logs("volcrypt-helper is away"));
+  Listen();
+  EXPECT_TRUE(Eventually([this] { return Health() == "SERVING"; }));
+}
+
+TEST_F(VolcryptdTest, ReloadTakesOverAccessRulesAndSaysWhatNeedsARestart) {
+  Start();
+  EXPECT_EQ(InfoAs(4001), "CALLER_UNKNOWN");
+  WriteConfig("[volumes]\nformat = \"luks1\"\n[[access]]\nrole = \"compute\"\nusers = [\"4001\"]\n");
+  kill(pid_, SIGHUP);
+  EXPECT_TRUE(Logs("access rules and log level were read again"));
+  EXPECT_TRUE(Logs("volumes has changed, which takes effect after a restart"));
+  EXPECT_EQ(InfoAs(4001), "OK");
+}
+
+TEST_F(VolcryptdTest, ReloadOfAWrongConfigurationKeepsTheOldOne) {
+  WriteConfig("[[access]]\nrole = \"compute\"\nusers = [\"4001\"]\n");
+  Start();
+  WriteConfig("[[access]]\nrole = \"king\"\n");
+  kill(pid_, SIGHUP);
+  EXPECT_TRUE(Logs("the old one stays in force"));
+  EXPECT_EQ(InfoAs(4001), "OK");
+}
+
+TEST_F(VolcryptdTest, SecondDaemonIsRefused) {
+  Start();
+  EXPECT_EQ(Run({"--config", directory_.Path("volcryptd.toml"), "--helper-socket", "/nowhere"}), 1);
+  EXPECT_TRUE(Logs("running already"));
+  EXPECT_EQ(InfoAs(0), "OK");
+}
+
+TEST_F(VolcryptdTest, MemoryOfTheDaemonIsClosedToDumps) {
+  Start();
+  std::ifstream limits("/proc/" + std::to_string(pid_) + "/limits");
+  std::string line;
+  while (std::getline(limits, line) && !line.starts_with("Max core file size")) {
+  }
+  EXPECT_NE(line.find(" 0 "), std::string::npos) << line;
+}
+
+TEST_F(VolcryptdTest, ConfigurationIsCheckedWithoutStarting) {
+  EXPECT_EQ(Run({"--check-config", "--config", directory_.Path("volcryptd.toml")}), 0);
+  EXPECT_EQ(Log(), "configuration OK\n");
+  EXPECT_FALSE(std::filesystem::exists(directory_.Path("keys.db")));
+}
+
+TEST_F(VolcryptdTest, EveryErrorOfAConfigurationIsReported) {
+  WriteConfig("[log]\nlevel = \"loud\"\n[nonsense]\n");
+  const std::string config = directory_.Path("volcryptd.toml");
+  EXPECT_EQ(Run({"--check-config", "--config", config}), 1);
+  EXPECT_NE(Log().find(config + ":"), std::string::npos) << Log();
+  EXPECT_NE(Log().find("log.level"), std::string::npos) << Log();
+  EXPECT_NE(Log().find("nonsense"), std::string::npos) << Log();
+  std::filesystem::remove(directory_.Path("log"));
+  EXPECT_EQ(Run({"--config", config}), 1);
+  EXPECT_NE(Log().find("log.level"), std::string::npos) << Log();
+}
+
+TEST_F(VolcryptdTest, ConfigurationThatIsNamedMustExist) {
+  EXPECT_EQ(Run({"--check-config", "--config", directory_.Path("missing.toml")}), 1);
+  EXPECT_NE(Log().find("missing.toml"), std::string::npos) << Log();
+}
+
+}  // namespace
+}  // namespace volcrypt
