@@ -1,9 +1,6 @@
 #include "encryptors/helper.h"
 
-#include <errno.h>
 #include <poll.h>
-#include <signal.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -12,6 +9,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
 #include <exception>
 #include <utility>
 
@@ -37,10 +37,16 @@ void Refuse(int connection, const absl::Status& error) {
   WriteErrorReply(connection, error, absl::Now() + kRefusalTimeout).IgnoreError();
 }
 
+void SetSignal(int number, void (*handler)(int)) {
+  struct sigaction action = {};
+  action.sa_handler = handler;
+  sigaction(number, &action, nullptr);
+}
+
 // Nothing polite ends a worker: Ctrl-C reaches the whole process group, and a half-written header is worse than a
 // process that stays a moment longer.
 void SetWorkerSignals() {
-  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE}) signal(number, SIG_IGN);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE}) SetSignal(number, SIG_IGN);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -62,8 +68,8 @@ absl::Status Helper::CatchSignals() {
   sigemptyset(&caught);
   for (const int number : {SIGCHLD, SIGTERM, SIGINT}) sigaddset(&caught, number);
   // An inherited SIG_IGN would let the kernel reap the workers unseen.
-  signal(SIGCHLD, SIG_DFL);
-  signal(SIGPIPE, SIG_IGN);
+  SetSignal(SIGCHLD, SIG_DFL);
+  SetSignal(SIGPIPE, SIG_IGN);
   if (sigprocmask(SIG_BLOCK, &caught, nullptr) != 0) {
     return absl::InternalError(absl::StrCat("sigprocmask: ", strerror(errno)));
   }

@@ -2,9 +2,9 @@
 
 #include <getopt.h>
 #include <pwd.h>
-#include <stdio.h>
 
 #include <array>
+#include <cstdio>
 #include <memory>
 
 #include "absl/strings/match.h"
@@ -55,8 +55,9 @@ absl::StatusOr<std::string> AbsolutePath(absl::string_view option, absl::string_
 
 absl::Status TakePath(absl::string_view option, const char* value, std::string& path) {
   absl::StatusOr<std::string> taken = AbsolutePath(option, value);
-  if (taken.ok()) path = *std::move(taken);
-  return taken.status();
+  if (!taken.ok()) return taken.status();
+  path = *std::move(taken);
+  return absl::OkStatus();
 }
 
 absl::Status TakeFd(const char* value, HelperCommandLine& command_line) {

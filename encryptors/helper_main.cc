@@ -1,12 +1,13 @@
 // volcrypt-helper: the privileged half of volcryptd.
 
-#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <exception>
+#include <iostream>
 #include <memory>
 #include <utility>
 
@@ -15,6 +16,7 @@
 #include "encryptors/listening_socket.h"
 #include "encryptors/private_directory.h"
 #include "encryptors/volume_encryptor.h"
+#include "google/protobuf/stubs/logging.h"
 
 namespace volcrypt {
 namespace {
@@ -46,6 +48,8 @@ absl::StatusOr<ListeningSocket> Listen(const HelperCommandLine& command_line) {
 absl::Status Serve(const HelperCommandLine& command_line) {
   if (geteuid() != 0) return absl::FailedPreconditionError("must run as root: it opens devices and makes mappings");
   if (absl::Status status = ProtectProcess(); !status.ok()) return status;
+  // Protobuf would report malformed requests on the starter's standard error.
+  google::protobuf::SetLogHandler(nullptr);
   if (absl::Status status = EnsurePrivateDirectory(command_line.state_dir); !status.ok()) return status;
   if (absl::Status status = EnsurePrivateDirectory(command_line.lock_dir); !status.ok()) return status;
   absl::StatusOr<ListeningSocket> listener = Listen(command_line);
@@ -72,9 +76,9 @@ int Main(int argc, char** argv) {
     status = Serve(*command_line);
   }
   if (status.ok()) return 0;
-  fprintf(stderr, "volcrypt-helper: %s\n", std::string(status.message()).c_str());
+  std::cerr << "volcrypt-helper: " << status.message() << "\n";
   if (!absl::IsInvalidArgument(status)) return kExitFailed;
-  fputs("Try --help.\n", stderr);
+  std::cerr << "Try --help.\n";
   return kExitUsage;
 }
 
@@ -85,7 +89,7 @@ int main(int argc, char** argv) {
   try {
     return volcrypt::Main(argc, argv);
   } catch (const std::exception& exception) {
-    fprintf(stderr, "volcrypt-helper: %s\n", exception.what());
+    std::cerr << "volcrypt-helper: " << exception.what() << "\n";
     return 1;
   }
 }

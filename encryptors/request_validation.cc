@@ -1,8 +1,7 @@
 #include "encryptors/request_validation.h"
 
-#include <limits.h>
-
 #include <algorithm>
+#include <climits>
 #include <vector>
 
 #include "absl/strings/ascii.h"

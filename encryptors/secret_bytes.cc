@@ -1,12 +1,12 @@
 #include "encryptors/secret_bytes.h"
 
 #include <pthread.h>
-#include <string.h>
 #include <sys/mman.h>
 
 #include <algorithm>
 #include <array>
 #include <bitset>
+#include <cstring>
 #include <mutex>
 #include <utility>
 

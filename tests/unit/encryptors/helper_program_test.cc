@@ -4,11 +4,11 @@
 #include <gmock/gmock.h>
 #include <grp.h>
 #include <gtest/gtest.h>
-#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -101,6 +101,14 @@ TEST_F(HelperProgram, ServesAtItsSocketAndEndsCleanly) {
   EXPECT_TRUE(ExitedWith(WaitForEnd(), 0));
   EXPECT_NE(access((directory_ / "s").c_str(), F_OK), 0);
   EXPECT_THAT(Output(), IsEmpty());
+  EXPECT_THAT(Errors(), IsEmpty());
+}
+
+TEST_F(HelperProgram, WritesNothingAboutMalformedRequests) {
+  Start(WithSocket());
+  ASSERT_TRUE(Eventually([&] { return Answers(); })) << Errors();
+  const absl::Status status = HelperClient(directory_ / "s").Inspect("/not/utf-8/\xE4", Later()).status();
+  EXPECT_EQ(ReasonOf(status), Reason::kInvalidField) << status;
   EXPECT_THAT(Errors(), IsEmpty());
 }
 

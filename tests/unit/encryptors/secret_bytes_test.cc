@@ -1,12 +1,12 @@
 #include "encryptors/secret_bytes.h"
 
 #include <gtest/gtest.h>
-#include <signal.h>
-#include <stdint.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
+#include <cstdint>
 #include <fstream>
 #include <sstream>
 #include <string>

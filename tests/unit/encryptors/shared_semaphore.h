@@ -1,9 +1,10 @@
 #pragma once
 
 #include <poll.h>
-#include <stdint.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include <cstdint>
 
 #include "encryptors/unique_fd.h"
 
