@@ -44,8 +44,8 @@ std::string ReasonOrCode(const absl::Status& status) {
   return info.reason().empty() ? absl::StatusCodeToString(status.code()) : info.reason();
 }
 
-absl::Status ArgumentError(absl::string_view reason, absl::string_view message) {
-  absl::Status status = absl::InvalidArgumentError(message);
+absl::Status OwnError(absl::StatusCode code, absl::string_view reason, absl::string_view message) {
+  absl::Status status(code, message);
   google::rpc::ErrorInfo info;
   info.set_reason(std::string(reason));
   info.set_domain(std::string(kOwnDomain));
@@ -53,7 +53,13 @@ absl::Status ArgumentError(absl::string_view reason, absl::string_view message) 
   return status;
 }
 
-absl::Status UsageError(absl::string_view message) { return ArgumentError(kUsageReason, message); }
+absl::Status NotConfirmedError(absl::string_view message) {
+  return OwnError(absl::StatusCode::kInvalidArgument, kNotConfirmedReason, message);
+}
+
+absl::Status UsageError(absl::string_view message) {
+  return OwnError(absl::StatusCode::kInvalidArgument, kUsageReason, message);
+}
 
 absl::Status WithNote(const absl::Status& status, absl::string_view note) {
   absl::Status noted(status.code(), absl::StrCat(status.message(), "; ", note));

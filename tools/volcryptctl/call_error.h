@@ -19,8 +19,9 @@ google::rpc::ErrorInfo ErrorInfoOf(const absl::Status& status);
 // The reason, or the name of the code where there is none.
 std::string ReasonOrCode(const absl::Status& status);
 
-// Code INVALID_ARGUMENT with a reason of volcryptctl's own.
-absl::Status ArgumentError(absl::string_view reason, absl::string_view message);
+// With a reason of volcryptctl's own (exit_status.h).
+absl::Status OwnError(absl::StatusCode code, absl::string_view reason, absl::string_view message);
+absl::Status NotConfirmedError(absl::string_view message);
 absl::Status UsageError(absl::string_view message);
 
 // The same error, its message followed by "; " and the note.

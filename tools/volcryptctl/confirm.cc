@@ -7,15 +7,13 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "tools/volcryptctl/call_error.h"
-#include "tools/volcryptctl/exit_status.h"
 #include "tools/volcryptctl/printable.h"
 
 namespace volcrypt::ctl {
 
 absl::Status CheckCanConfirm(const Session& session) {
   if (session.yes || session.environment.can_ask) return absl::OkStatus();
-  return ArgumentError(kNotConfirmedReason,
-                       "this command asks before it acts, and there is no terminal to ask on: add --yes");
+  return NotConfirmedError("this command asks before it acts, and there is no terminal to ask on: add --yes");
 }
 
 absl::Status Confirm(Session& session, absl::string_view question) {
@@ -25,7 +23,7 @@ absl::Status Confirm(Session& session, absl::string_view question) {
   const std::optional<std::string> answer = session.environment.read_line();
   const absl::string_view word = absl::StripAsciiWhitespace(answer ? absl::string_view(*answer) : absl::string_view());
   if (absl::EqualsIgnoreCase(word, "y") || absl::EqualsIgnoreCase(word, "yes")) return absl::OkStatus();
-  return ArgumentError(kNotConfirmedReason, "not confirmed; nothing was changed");
+  return NotConfirmedError("not confirmed; nothing was changed");
 }
 
 }  // namespace volcrypt::ctl

@@ -10,6 +10,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "tools/volcryptctl/call_error.h"
+#include "tools/volcryptctl/exit_status.h"
 
 namespace volcrypt::ctl {
 namespace {
@@ -57,7 +59,7 @@ absl::Status UnreachableError(absl::string_view endpoint, int connect_errno, abs
     case 0:
     case EAGAIN:
       return absl::UnavailableError(absl::StrCat("the connection to volcryptd at ", endpoint, " was lost (",
-                                                 grpc_message, "); the work may still finish, repeat the command"));
+                                                 grpc_message, "); the work may still finish"));
     case EACCES:
     case EPERM:
       return absl::PermissionDeniedError(absl::StrCat(
@@ -66,11 +68,13 @@ absl::Status UnreachableError(absl::string_view endpoint, int connect_errno, abs
           "in /etc/volcrypt/volcryptd.toml"));
     case ENOENT:
     case ECONNREFUSED:
-      return absl::UnavailableError(absl::StrCat("nothing listens at ", endpoint, " (", std::strerror(connect_errno),
-                                                 "): is volcryptd running (systemctl status volcryptd), and is this "
-                                                 "the endpoint in its [server] listen?"));
+      return OwnError(absl::StatusCode::kUnavailable, kUnreachableReason,
+                      absl::StrCat("nothing listens at ", endpoint, " (", std::strerror(connect_errno),
+                                   "): is volcryptd running (systemctl status volcryptd), and is this the endpoint in "
+                                   "its [server] listen?"));
     default:
-      return absl::UnavailableError(absl::StrCat("cannot connect to ", endpoint, ": ", std::strerror(connect_errno)));
+      return OwnError(absl::StatusCode::kUnavailable, kUnreachableReason,
+                      absl::StrCat("cannot connect to ", endpoint, ": ", std::strerror(connect_errno)));
   }
 }
 

@@ -24,6 +24,7 @@ enum class ExitStatus : int {
 // Reasons that volcryptctl itself gives, in the same place as the agent's.
 inline constexpr absl::string_view kUsageReason = "USAGE";
 inline constexpr absl::string_view kNotConfirmedReason = "NOT_CONFIRMED";
+inline constexpr absl::string_view kUnreachableReason = "AGENT_UNREACHABLE";
 
 struct ReasonExit {
   absl::string_view reason;
@@ -64,6 +65,7 @@ inline constexpr std::array kReasonExits = {
     // fault of ours (70) and a retry does not help (7): it too waits for an operator.
     ReasonExit{"STATE_NOT_WRITABLE", ExitStatus::kRefused},
     ReasonExit{"KERNEL_UNSUPPORTED", ExitStatus::kRefused},
+    ReasonExit{kUnreachableReason, ExitStatus::kRetry},
     ReasonExit{"KEY_MANAGER_UNAVAILABLE", ExitStatus::kRetry},
     ReasonExit{"LIBVIRT_UNAVAILABLE", ExitStatus::kRetry},
     ReasonExit{"HELPER_UNAVAILABLE", ExitStatus::kRetry},

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "tools/volcryptctl/call_error.h"
+#include "tools/volcryptctl/exit_status.h"
 #include "tools/volcryptctl/printable.h"
 #include "volcrypt/v1/key.grpc.pb.h"
 
@@ -42,6 +43,11 @@ std::string NotDeletedNote(const v1::KeyReference& key, const absl::Status& erro
                       "); do it with volcryptctl key delete ", text);
 }
 
+std::string NotMadeNote(const v1::CreateKeyRequest& request, const absl::Status& error) {
+  if (IsCertainRefusal(error.code()) || ErrorInfoOf(error).reason() == kUnreachableReason) return "no key was made";
+  return absl::StrCat("a key named '", request.name(), "' may have been made");
+}
+
 absl::Status WithKept(const absl::Status& error, const v1::KeyReference& key, absl::string_view note) {
   return WithMetadata(WithNote(error, note), "new_key", KeyText(key));
 }
@@ -54,11 +60,7 @@ absl::StatusOr<v1::KeyReference> CreateKeyFor(Session& session, const std::strin
   request.set_key_manager(key_manager);
   request.set_name(absl::StrCat("volume ", volume_id));
   const auto response = session.client.Call(&v1::KeyService::Stub::CreateKey, request);
-  if (!response.ok()) {
-    return WithNote(response.status(), IsCertainRefusal(response.status().code())
-                                           ? "no key was made"
-                                           : absl::StrCat("a key named '", request.name(), "' may have been made"));
-  }
+  if (!response.ok()) return WithNote(response.status(), NotMadeNote(request, response.status()));
   if (response->key().key_id().empty()) return absl::InternalError("volcryptd made a key and did not name it");
   session.err << "volcryptctl: made key " << Printable(KeyText(response->key())) << '\n' << std::flush;
   return response->key();

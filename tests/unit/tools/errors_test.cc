@@ -88,7 +88,7 @@ TEST_F(ErrorsTest, NobodyAtTheEndpointSaysWhereAndWhatToCheck) {
   EXPECT_EQ(result.status, 7);
   EXPECT_THAT(result.err, HasSubstr("nothing listens at " + nobody + " (No such file or directory)"));
   EXPECT_THAT(result.err, HasSubstr("is volcryptd running"));
-  EXPECT_THAT(result.err, HasSubstr("(UNAVAILABLE)\n"));
+  EXPECT_THAT(result.err, HasSubstr("(AGENT_UNREACHABLE)\n"));
 }
 
 TEST_F(ErrorsTest, DeadSocketSaysThatItRefuses) {

@@ -75,8 +75,8 @@ TEST(ExitStatusTest, EveryReasonOfTheAgentIsInTheTableOnce) {
     EXPECT_EQ(rows.count(name), 1U) << name;
     EXPECT_EQ(Documented().count(name), 1U) << name;
   }
-  // Two reasons are volcryptctl's own.
-  EXPECT_EQ(rows.size(), static_cast<size_t>(kReasonCount) + 2);
+  // Three reasons are volcryptctl's own.
+  EXPECT_EQ(rows.size(), static_cast<size_t>(kReasonCount) + 3);
 }
 
 TEST(ExitStatusTest, WithoutAReasonTheCodeDecides) {
