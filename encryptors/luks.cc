@@ -47,6 +47,12 @@ crypt_pbkdf_type SlowPbkdf(bool luks2) {
   return pbkdf;
 }
 
+absl::Status HeaderIoError(const BackingDevice& device, const std::string& what) {
+  return MakeError(Reason::kDeviceIoError,
+                   absl::StrCat("device ", device.Path(), ": ", what, "; check the path to the storage"),
+                   {{"device", device.Path()}});
+}
+
 bool IsLuks2(crypt_device* device) { return strcmp(crypt_get_type(device), CRYPT_LUKS2) == 0; }
 
 int FormatLuks2(crypt_device* crypt, const Encryption& encryption, const std::pair<std::string, std::string>& cipher,
@@ -105,7 +111,7 @@ absl::StatusOr<CryptDevice> LoadLuks(const BackingDevice& device) {
   if (!crypt.ok()) return crypt;
   const int result = crypt_load(crypt->get(), CRYPT_LUKS, nullptr);
   if (result == 0) return crypt;
-  if (result == -EIO) return MakeError(Reason::kDeviceIoError, CryptErrorText("reading the header", result));
+  if (result == -EIO) return HeaderIoError(device, CryptErrorText("reading the LUKS header", result));
   return CryptDevice();
 }
 
@@ -121,7 +127,8 @@ absl::StatusOr<CryptDevice> FormatLuks(const BackingDevice& device, const Encryp
   if (result == 0) return crypt;
   const std::string text = CryptErrorText("formatting", result);
   if (result == -EBUSY) return MakeError(Reason::kDeviceInUse, text);
-  if (result == -EIO) return MakeError(Reason::kDeviceIoError, text);
+  // -EINVAL is what a LUKS1 header that does not read back gives; all else that it may mean was checked before.
+  if (result == -EIO || result == -EINVAL) return HeaderIoError(device, text);
   return MakeError(Reason::kKernelUnsupported, text);
 }
 

@@ -1,6 +1,7 @@
 """A device that is not blank is refused, with what was found where, and stays as it is, byte for byte."""
 
 import os
+import struct
 import uuid
 
 from harness import NodeCase, key_store, paths
@@ -57,14 +58,18 @@ class ForeignContent(RefusalCase):
                 self.assertEqual(device.read(0, 16 * MIB).strip(b"\0"), b"", "all of it is at the end")
                 self.assert_refused("DEVICE_NOT_BLANK", device, "linux_raid_member")
 
-    def test_a_partition_table_of_each_kind(self):
-        for label, word in (("dos", "dos"), ("gpt", "gpt")):
-            with self.subTest(label):
-                device = self.partitioned(label)
-                self.assert_refused("DEVICE_NOT_BLANK", device, word)
+    def test_an_mbr(self):
+        device = self.device(mib=32)
+        partition = struct.pack("<B3sB3sII", 0x80, b"\0\x20\x21", 0x83, b"\0\x30\x21", 2048, 8192)
+        device.write(446, partition)
+        device.write(510, b"\x55\xaa")
+        self.assert_refused("DEVICE_NOT_BLANK", device, "dos", found=510)
+
+    def test_a_gpt(self):
+        self.assert_refused("DEVICE_NOT_BLANK", self.partitioned(), "gpt", found=512)
 
     def test_a_gpt_of_which_only_the_backup_is_left(self):
-        device = self.partitioned("gpt")
+        device = self.partitioned()
         device.write(0, bytes(MIB))
         self.assert_refused("DEVICE_NOT_BLANK", device, "gpt", found=32 * MIB - 512)
 
@@ -76,16 +81,14 @@ class ForeignContent(RefusalCase):
     def test_several_signatures_are_all_named(self):
         device = self.device(mib=32)
         run("mkfs.ext4", "-q", "-E", "nodiscard", device.path)
-        device.write(32 * MIB - 512, self.backup_gpt_header())
+        backup_gpt = 33 * 512  # 32 sectors of entries and the header
+        device.write(32 * MIB - backup_gpt, self.partitioned().read(32 * MIB - backup_gpt, backup_gpt))
         self.assert_refused("DEVICE_NOT_BLANK", device, "ext4", "gpt")
 
-    def partitioned(self, label):
+    def partitioned(self):
         device = self.device(mib=32)
-        run("sfdisk", "--quiet", "--no-reread", device.path, data=f"label: {label}\n2048,8192\n")
+        run("sgdisk", "--new=1:2048:8191", device.path)
         return device
-
-    def backup_gpt_header(self):
-        return self.partitioned("gpt").read(32 * MIB - 512, 512)
 
     def raid_member(self, metadata):
         run("modprobe", "raid1")
