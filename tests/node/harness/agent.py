@@ -58,6 +58,20 @@ class Agent:
         wait_until(lambda: not any(map(is_alive, helpers)), timeout, "the helper to go")
         return status
 
+    def terminate(self):
+        """SIGTERM, without waiting for what becomes of it."""
+        self._process.send_signal(signal.SIGTERM)
+
+    def wait(self, timeout=60):
+        """Until the agent has ended by itself; its exit status."""
+        return self._process.wait(timeout)
+
+    def reload(self):
+        """SIGHUP: access rules and log level are read again."""
+        since = self.log_end()
+        self._process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "were read again" in self.log(since), what="the configuration to be read again")
+
     def kill(self):
         """SIGKILL to the agent alone, as the kernel does when memory is short."""
         self._process.kill()

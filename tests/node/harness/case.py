@@ -3,6 +3,7 @@
 import os
 import unittest
 import uuid
+from importlib import import_module
 
 from harness import paths
 from harness.agent import Agent
@@ -64,6 +65,7 @@ class NodeCase(unittest.TestCase):
 
     def setUp(self):
         self._resources = []
+        self._api = None
         self.ctl = Ctl()
         self.agent.drop_fail_point()
         if not self.agent.is_running():
@@ -80,6 +82,8 @@ class NodeCase(unittest.TestCase):
         for volume_id in attached_volumes():
             self.ctl("detach", volume_id)
         wait_until(lambda: not self.agent.worker_pids(), 30, "the workers to end")
+        if self._api is not None:
+            self._api.close()
         left = attached_volumes()
         for resource in reversed(self._resources):
             resource.close()
@@ -108,6 +112,13 @@ class NodeCase(unittest.TestCase):
         """Makes a key in the default key manager and returns its id."""
         return self.ok("key", "create", *options)["key"]["key_id"]
 
+    @property
+    def api(self):
+        """The gRPC API: for many calls, and for fields that volcryptctl has no option for."""
+        if self._api is None:
+            self._api = import_module("harness.api").Api()  # takes its time, and most tests do without
+        return self._api
+
     # Calls and what they must come to.
 
     def ok(self, *arguments):
@@ -122,6 +133,14 @@ class NodeCase(unittest.TestCase):
         self.assertEqual(result.reason, reason, result)
         self.assertEqual(result.status, EXIT_STATUS[reason], result)
         return result.error
+
+    def api_refused(self, reason, method, **fields):
+        """Calls the API, which must fail with this reason; returns the ApiError."""
+        api = self.api
+        with self.assertRaises(import_module("harness.api").ApiError) as caught:
+            api(method, **fields)
+        self.assertEqual(caught.exception.reason, reason, caught.exception)
+        return caught.exception
 
     def attach(self, volume_id, device, key, *options):
         """Attaches, which must succeed; returns the attachment, with "formatted" and "already_attached" in it."""

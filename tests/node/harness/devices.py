@@ -84,20 +84,30 @@ class FileVolume(_Bytes):
         with open(self.path, "xb") as file:
             file.truncate(int(mib * MIB))
 
+    def grow(self, mib):
+        os.truncate(self.path, int(mib * MIB))
+
     def close(self):
         os.unlink(self.path)
+
+
+class BlockDevice(_Bytes):
+    """Any block device, such as a mapping, by its path."""
+
+    def __init__(self, path):
+        self.path = path
 
 
 class Device(_Bytes):
     """A loop device over a sparse file on a tmpfs. Blank, unless `content` is the path of an image to copy."""
 
-    def __init__(self, mib=64, content=None, read_only=False, sector_size=SECTOR):
+    def __init__(self, mib=64, content=None, read_only=False, sector_size=SECTOR, partitions=False):
         self.file = os.path.join(paths.SCRATCH, f"device-{next(_numbers)}")
         with open(self.file, "xb") as file:
             file.truncate(int(mib * MIB))
         if content is not None:
             run("dd", f"if={content}", f"of={self.file}", "conv=notrunc,sparse", "bs=1M", "status=none")
-        options = ["--read-only"] if read_only else []
+        options = ["--read-only"] * read_only + ["--partscan"] * partitions
         self.path = run("losetup", "--find", "--show", f"--sector-size={sector_size}", *options, self.file).strip()
 
     def grow(self, mib):
@@ -116,8 +126,8 @@ class DmDevice(_Bytes):
     DmDevice.linear(device), .error(sectors), .zero(sectors), .flakey(device, up, down, *features) make the usual ones.
     """
 
-    def __init__(self, table, over=None, read_only=False):
-        self.name = f"test-{next(_numbers)}"
+    def __init__(self, table, over=None, read_only=False, name=None):
+        self.name = name or f"test-{next(_numbers)}"
         self.path = f"/dev/mapper/{self.name}"
         self._over = over
         self._load_modules(table)
