@@ -34,6 +34,7 @@ absl::Status BrokenPromise(const AttachRequest& request, const std::string& what
 // stumble over. Everything that tells of somebody else's work, of an interrupted write, or that may come from a worker
 // which still runs, proves nothing: then the claim stays, and this host alone can go on with it.
 bool ProvesNothingWritten(const absl::Status& refusal) {
+  if (MetadataOf(refusal).contains(std::string(kFormatBegun))) return false;
   switch (ReasonOf(refusal).value_or(Reason::kWorkerFailed)) {
     case Reason::kInvalidField:
     case Reason::kInvalidVolumeId:

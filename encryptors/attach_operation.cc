@@ -217,10 +217,10 @@ absl::StatusOr<AttachResult> AttachOperation::BeginFirstUse(const BackingDevice&
   if (!crypt.ok()) return crypt.status();
   const LuksHeader header = ReadLuksHeader(crypt->get());
   const HeaderPolicy policy{.allowed_ciphers = request_.allowed_ciphers, .data_offset_bytes = kDataOffsetBytes};
-  if (absl::Status status = CheckHeader(crypt->get(), policy); !status.ok()) return status;
+  if (absl::Status status = CheckHeader(crypt->get(), policy); !status.ok()) return FormatBegun(status);
   MayFail(options_.state_dir, FailPoint::kActivating);
   absl::StatusOr<Mapping> mapping = ActivateAndVerify(device, crypt->get(), header);
-  if (!mapping.ok()) return mapping.status();
+  if (!mapping.ok()) return FormatBegun(mapping.status());
   MayFail(options_.state_dir, FailPoint::kActivated);
   return AttachResult{
       .outcome = AttachOutcome::kFormatted, .mapping = *std::move(mapping), .warnings = std::move(warnings_)};

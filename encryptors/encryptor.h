@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -89,6 +90,9 @@ struct AttachResult {
   std::string resume_uuid;  // kBlank: an interrupted first use on this host began with this LUKS UUID; continue with it
   std::vector<std::string> warnings;
 };
+
+// Metadata of an error that came after the worker had begun to format: something may have been written.
+inline constexpr std::string_view kFormatBegun = "format_begun";
 
 struct DetachRequest {
   std::string volume_id;  // one of the two

@@ -15,6 +15,12 @@ using Kind = VolumeRecords::Kind;
 
 }  // namespace
 
+absl::Status FormatBegun(const absl::Status& error) {
+  ErrorMetadata metadata = MetadataOf(error);
+  metadata[std::string(kFormatBegun)] = "true";
+  return MakeError(ReasonOf(error).value_or(Reason::kWorkerFailed), std::string(error.message()), std::move(metadata));
+}
+
 FirstUse::FirstUse(const BackingDevice& device, std::string identity, const VolumeRecords& records,
                    const AttachRequest& request, const Key& key, const std::string& state_dir,
                    const std::function<bool()>& caller_has_gone)
@@ -37,9 +43,14 @@ absl::StatusOr<CryptDevice> FirstUse::Run(UniqueFd exclusive, const VolumeConten
   // From here on a crash leaves a device that only this intent allows to be formatted again.
   if (absl::Status status = records_.Write(Kind::kIntent, NewRecord()); !status.ok()) return status;
   MayFail(state_dir_, FailPoint::kIntentWritten);
-  absl::StatusOr<CryptDevice> crypt = WriteHeader(std::move(exclusive), *passphrase);
-  if (!crypt.ok()) return crypt;
+  absl::StatusOr<CryptDevice> crypt = WriteAndRecord(std::move(exclusive), *passphrase);
+  if (!crypt.ok()) return FormatBegun(crypt.status());
+  return crypt;
+}
 
+absl::StatusOr<CryptDevice> FirstUse::WriteAndRecord(UniqueFd exclusive, const SecretBytes& passphrase) {
+  absl::StatusOr<CryptDevice> crypt = WriteHeader(std::move(exclusive), passphrase);
+  if (!crypt.ok()) return crypt;
   if (absl::Status status = records_.Write(Kind::kKnown, NewRecord()); !status.ok()) return status;
   MayFail(state_dir_, FailPoint::kKnownRecorded);
   if (absl::Status status = records_.Remove(Kind::kIntent, request_.volume_id); !status.ok()) return status;

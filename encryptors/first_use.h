@@ -12,6 +12,9 @@
 
 namespace volcrypt {
 
+// The error, marked as coming after the first byte may have been written, so that the agent keeps its claim.
+absl::Status FormatBegun(const absl::Status& error);
+
 // Formats a device that ExamineContent found blank or that an interrupted format left behind: the only code that
 // writes to a volume's device. Every condition of the rule is checked again here, right before the first byte.
 class FirstUse {
@@ -31,6 +34,7 @@ class FirstUse {
   absl::Status ProveBlank(int direct, const VolumeContent& content, const std::optional<VolumeRecord>& intent);
   absl::Status LookAgainForData(int direct);
   absl::Status LookAgainForInterruptedFormat(int direct, const VolumeContent& content, const VolumeRecord& intent);
+  absl::StatusOr<CryptDevice> WriteAndRecord(UniqueFd exclusive, const SecretBytes& passphrase);
   absl::StatusOr<CryptDevice> WriteHeader(UniqueFd exclusive, const SecretBytes& passphrase);
   absl::Status StopIfCallerHasGone() const;
   VolumeRecord NewRecord() const;

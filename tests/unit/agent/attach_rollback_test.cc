@@ -34,6 +34,18 @@ TEST_F(AttachRollbackTest, RefusedFormatGivesTheClaimBackAndAnUnclearOneDoesNot)
   }
 }
 
+TEST_F(AttachRollbackTest, ClaimStaysOnceTheWorkerHasBegunToFormat) {
+  for (const Reason reason : AllReasons()) {
+    Reset();
+    encryptor_.on_attach = [reason](const AttachRequest& request, const Key*) -> absl::StatusOr<AttachResult> {
+      if (request.format_as_uuid.empty()) return AttachResult{.outcome = AttachOutcome::kBlank};
+      return MakeError(reason, "in the middle of it", {{std::string(kFormatBegun), "true"}});
+    };
+    EXPECT_EQ(Outcome(Attach(Call(kBlank))), Name(reason));
+    EXPECT_EQ(RecordOf().substr(0, 7), "claimed") << Name(reason);
+  }
+}
+
 TEST_F(AttachRollbackTest, StandingClaimIsNeverGivenBack) {
   for (const Reason reason : AllReasons()) {
     Reset();
