@@ -15,7 +15,8 @@ class TempDirectory {
   TempDirectory() {
     std::string path = testing::TempDir() + "/volcrypt-XXXXXX";
     if (mkdtemp(path.data()) == nullptr) std::abort();
-    path_ = path;
+    // TempDir() ends in a slash, and configurations want their paths without doubled ones.
+    path_ = std::filesystem::path(path).lexically_normal();
   }
   TempDirectory(const TempDirectory&) = delete;
   TempDirectory& operator=(const TempDirectory&) = delete;
