@@ -88,7 +88,7 @@ def main():
     samples = collections.defaultdict(list)
     bench = os.path.join(paths.BUILD, "tests/bench/attach_bench")
     collect([bench, device.path, f"unix:{paths.SOCKET}", str(arguments.rounds), str(arguments.slow_rounds)], samples)
-    collect(["/usr/bin/python3", os.path.join(HERE, "os_brick.py"), device.path, str(arguments.slow_rounds)], samples)
+    collect(["/usr/bin/python3", os.path.join(HERE, "time_os_brick.py"), device.path, str(arguments.slow_rounds)], samples)
     print_table(samples)
     print(f"\nIdle, resident: volcryptd {idle[0]} KiB, volcrypt-helper {sum(idle[1:])} KiB")
     agent.stop()

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Times os-brick's own LUKS encryptors, as nova-compute uses them: os_brick.py DEVICE ROUNDS
+"""Times os-brick's own LUKS encryptors, as nova-compute uses them: time_os_brick.py DEVICE ROUNDS
 
 Prints "sample os-brick-PROVIDER first|later|detach MILLISECONDS" lines. Runs on the throw-away node, as root.
 """
