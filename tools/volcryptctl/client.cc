@@ -38,13 +38,11 @@ absl::Status Client::Explain(const grpc::Status& status) const {
     case absl::StatusCode::kUnavailable:
       return ExplainUnreachable(options_.endpoint, error.message());
     case absl::StatusCode::kCancelled:
-      return absl::CancelledError(
-          absl::StrCat(environment_.interrupt->triggered() ? "interrupted" : "volcryptd gave up",
-                       "; the work may still finish"));
+      return absl::CancelledError(absl::StrCat(
+          environment_.interrupt->triggered() ? "interrupted" : "volcryptd gave up", "; the work may still finish"));
     case absl::StatusCode::kDeadlineExceeded:
-      return absl::DeadlineExceededError(absl::StrCat("no answer from volcryptd within ",
-                                                      absl::FormatDuration(options_.timeout),
-                                                      "; the work may still finish"));
+      return absl::DeadlineExceededError(absl::StrCat(
+          "no answer from volcryptd within ", absl::FormatDuration(options_.timeout), "; the work may still finish"));
     case absl::StatusCode::kUnimplemented:
       return WithNote(error,
                       "this volcryptd is older or newer than this volcryptctl: compare with volcryptctl version");
