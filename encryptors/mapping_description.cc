@@ -13,6 +13,30 @@
 #include "encryptors/volume_id.h"
 
 namespace volcrypt {
+namespace {
+
+// Written by the kernel behind the name of a file that is gone.
+constexpr absl::string_view kDeleted = " (deleted)";
+
+// Wants the mapping's device as BackingPath() tells it.
+void DescribeState(const DmDevice& device, Mapping& mapping) {
+  if (absl::EndsWith(mapping.device, kDeleted)) {
+    mapping.device.resize(mapping.device.size() - kDeleted.size());
+    mapping.state = MappingState::kBroken;
+    mapping.state_reason = absl::StrCat("the backing file ", mapping.device, " is deleted");
+  } else if (mapping.device.empty()) {
+    mapping.state = MappingState::kBroken;
+    mapping.state_reason = "the backing device is gone; detach, reconnect the storage and attach again";
+  } else if (device.deferred_remove) {
+    mapping.state = MappingState::kDetaching;
+    mapping.state_reason = "a deferred detach waits for the last user to close it";
+  } else if (device.suspended) {
+    mapping.state = MappingState::kSuspended;
+    mapping.state_reason = "the mapping is suspended";
+  }
+}
+
+}  // namespace
 
 dev_t BackingNumber(const CryptTable& table) {
   const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(table.device, absl::MaxSplits(':', 1));
@@ -49,16 +73,7 @@ Mapping DescribeMapping(const std::string& volume_id, const DmDevice& device, co
     mapping.encryption.key_size_bits = device.crypt->key_size_bits;
     mapping.encryption.sector_size_bytes = device.crypt->sector_size_bytes;
   }
-  if (mapping.device.empty()) {
-    mapping.state = MappingState::kBroken;
-    mapping.state_reason = "the backing device is gone; detach, reconnect the storage and attach again";
-  } else if (device.deferred_remove) {
-    mapping.state = MappingState::kDetaching;
-    mapping.state_reason = "a deferred detach waits for the last user to close it";
-  } else if (device.suspended) {
-    mapping.state = MappingState::kSuspended;
-    mapping.state_reason = "the mapping is suspended";
-  }
+  DescribeState(device, mapping);
   // The record informs; a mapping is described without it just as well.
   const absl::StatusOr<std::optional<VolumeRecord>> record = records.Read(VolumeRecords::Kind::kKnown, volume_id);
   if (record.ok() && record->has_value() && (*record)->luks_uuid == mapping.luks_uuid) {
