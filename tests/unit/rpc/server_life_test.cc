@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <optional>
 #include <thread>
 
 #include "tests/unit/rpc/held_calls.h"
@@ -34,39 +35,61 @@ TEST_F(ServerLifeTest, WithoutTheHelperOnlyWhatNeedsItIsNotServing) {
   EXPECT_EQ(Health(kEncryptorService), "SERVING");
 }
 
-// The reflection protocol's messages by hand, as gRPC's C++ packages do not have them: field 7 of the request asks for
-// the services' names.
-TEST_F(ServerLifeTest, ReflectionListsTheServices) {
-  grpc::GenericStub stub(channel_);
-  grpc::CompletionQueue queue;
-  grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
-  const auto call =
-      stub.PrepareCall(&context, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
-  const auto done = [&queue] {
+// One streaming call whose messages are bytes: for protocols whose generated client the C++ packages do not have.
+class RawCall {
+ public:
+  RawCall(const std::shared_ptr<grpc::Channel>& channel, const std::string& method) : stub_(channel) {
+    context_.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
+    call_ = stub_.PrepareCall(&context_, method, &queue_);
+    call_->StartCall(nullptr);
+    EXPECT_TRUE(Done());
+  }
+
+  void Write(const std::string& message) {
+    const grpc::Slice slice(message);
+    call_->Write(grpc::ByteBuffer(&slice, 1), nullptr);
+    EXPECT_TRUE(Done());
+  }
+
+  // Nothing once the server has ended the call.
+  std::optional<std::string> Read() {
+    grpc::ByteBuffer answer;
+    call_->Read(&answer, nullptr);
+    grpc::Slice text;
+    if (!Done() || !answer.DumpToSingleSlice(&text).ok()) return std::nullopt;
+    return std::string(reinterpret_cast<const char*>(text.begin()), text.size());
+  }
+
+  grpc::Status Finish() {
+    call_->WritesDone(nullptr);
+    Done();
+    grpc::Status status;
+    call_->Finish(&status, nullptr);
+    EXPECT_TRUE(Done());
+    return status;
+  }
+
+ private:
+  bool Done() {
     void* tag = nullptr;
     bool ok = false;
-    return queue.Next(&tag, &ok) && ok;
-  };
-  call->StartCall(nullptr);
-  ASSERT_TRUE(done());
-  const grpc::Slice list_services(std::string("\x3a\x01*"));
-  call->Write(grpc::ByteBuffer(&list_services, 1), nullptr);
-  ASSERT_TRUE(done());
-  grpc::ByteBuffer answer;
-  call->Read(&answer, nullptr);
-  ASSERT_TRUE(done());
-  grpc::Slice text;
-  ASSERT_TRUE(answer.DumpToSingleSlice(&text).ok());
-  const std::string names(reinterpret_cast<const char*>(text.begin()), text.size());
+    return queue_.Next(&tag, &ok) && ok;
+  }
+
+  grpc::GenericStub stub_;
+  grpc::CompletionQueue queue_;
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
+};
+
+TEST_F(ServerLifeTest, ReflectionListsTheServices) {
+  RawCall call(channel_, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo");
+  call.Write("\x3a\x01*");  // ServerReflectionRequest.list_services
+  const std::string names = call.Read().value_or("");
   for (const char* const service : {kEncryptorService, kAdminService, kKeyService, kAgentService}) {
     EXPECT_NE(names.find(service), std::string::npos) << service;
   }
-  call->WritesDone(nullptr);
-  ASSERT_TRUE(done());
-  grpc::Status status;
-  call->Finish(&status, nullptr);
-  EXPECT_TRUE(done());
+  EXPECT_TRUE(call.Finish().ok());
 }
 
 TEST_F(ServerLifeTest, ShutdownLetsRunningOperationsFinishAndRefusesOthers) {
@@ -103,16 +126,20 @@ TEST_F(ServerLifeTest, ShutdownGivesUpOnOperationsThatDoNotEnd) {
 }
 
 TEST_F(ServerLifeTest, WatchersOfHealthDoNotKeepItFromEnding) {
-  grpc::ClientContext context;
-  grpc::health::v1::HealthCheckResponse response;
-  const auto watch = grpc::health::v1::Health::NewStub(channel_)->Watch(&context, {});
-  ASSERT_TRUE(watch->Read(&response));
-  EXPECT_EQ(response.status(), grpc::health::v1::HealthCheckResponse::SERVING);
+  using grpc::health::v1::HealthCheckResponse;
+  RawCall watch(channel_, "/grpc.health.v1.Health/Watch");
+  watch.Write("");
+  HealthCheckResponse response;
+  ASSERT_TRUE(response.ParseFromString(watch.Read().value_or("")));
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
   const absl::Time start = absl::Now();
   EXPECT_TRUE(server_->Shutdown(start + absl::Seconds(60)));
   EXPECT_LT(absl::Now() - start, absl::Seconds(30));
-  while (watch->Read(&response)) EXPECT_EQ(response.status(), grpc::health::v1::HealthCheckResponse::NOT_SERVING);
-  EXPECT_FALSE(watch->Finish().ok());
+  while (const std::optional<std::string> more = watch.Read()) {
+    ASSERT_TRUE(response.ParseFromString(*more));
+    EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
+  }
+  EXPECT_FALSE(watch.Finish().ok());
 }
 
 TEST_F(ServerLifeTest, ClientsThatSayNothingSensibleHarmNobody) {

@@ -91,6 +91,7 @@ class VolcryptdTest : public testing::Test {
 
   std::string InfoAs(uid_t uid) const {
     UniqueFd fd = ConnectAs(socket_path_, {.uid = uid, .gid = uid, .groups = {}});
+    if (!fd.IsValid()) return "no connection";
     fcntl(fd.Get(), F_SETFL, O_NONBLOCK);
     v1::GetInfoResponse response;
     const auto stub = v1::AgentService::NewStub(grpc::CreateInsecureChannelFromFd("volcryptd", fd.Release()));
