@@ -16,6 +16,7 @@
 #include "encryptors/listening_socket.h"
 #include "encryptors/private_directory.h"
 #include "encryptors/volume_encryptor.h"
+#include "encryptors/warm_up.h"
 #include "google/protobuf/stubs/logging.h"
 
 namespace volcrypt {
@@ -54,6 +55,7 @@ absl::Status Serve(const HelperCommandLine& command_line) {
   if (absl::Status status = EnsurePrivateDirectory(command_line.lock_dir); !status.ok()) return status;
   absl::StatusOr<ListeningSocket> listener = Listen(command_line);
   if (!listener.ok()) return listener.status();
+  WarmUpLuks();
 
   const VolumeEncryptorOptions volumes = {.state_dir = command_line.state_dir,
                                           .lock_dir = command_line.lock_dir,

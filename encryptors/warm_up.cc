@@ -1,0 +1,58 @@
+#include "encryptors/warm_up.h"
+
+#include <libcryptsetup.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "encryptors/crypt_device.h"
+#include "encryptors/unique_fd.h"
+
+namespace volcrypt {
+namespace {
+
+constexpr off_t kImageBytes = off_t{4} << 20;
+constexpr uint64_t kMetadataBytes = uint64_t{16} << 10;
+constexpr uint64_t kKeyslotsBytes = uint64_t{256} << 10;
+constexpr uint64_t kDataOffsetSectors = 2048;
+constexpr size_t kVolumeKeyBytes = 32;
+
+// Protects nothing: the image holds no data and goes with its descriptor.
+constexpr char kPassphrase[] = "warm";
+constexpr size_t kPassphraseSize = sizeof(kPassphrase) - 1;
+
+bool FormatImage(const std::string& path) {
+  crypt_pbkdf_type pbkdf = {};
+  pbkdf.type = CRYPT_KDF_PBKDF2;
+  pbkdf.hash = "sha256";
+  pbkdf.iterations = 1000;
+  pbkdf.flags = CRYPT_PBKDF_NO_BENCHMARK;
+  crypt_params_luks2 params = {};
+  params.pbkdf = &pbkdf;
+  params.sector_size = 512;
+  crypt_device* raw = nullptr;
+  if (crypt_init(&raw, path.c_str()) != 0) return false;
+  const CryptDevice crypt(raw);
+  return crypt_set_metadata_size(raw, kMetadataBytes, kKeyslotsBytes) == 0 &&
+         crypt_set_data_offset(raw, kDataOffsetSectors) == 0 &&
+         crypt_format(raw, CRYPT_LUKS2, "aes", "xts-plain64", nullptr, nullptr, kVolumeKeyBytes, &params) == 0 &&
+         crypt_keyslot_add_by_volume_key(raw, 0, nullptr, 0, kPassphrase, kPassphraseSize) >= 0;
+}
+
+}  // namespace
+
+void WarmUpLuks() {
+  SetUpLibcryptsetup();
+  const UniqueFd image(memfd_create("volcrypt-warm-up", MFD_CLOEXEC));
+  if (!image.IsValid() || ftruncate(image.Get(), kImageBytes) != 0) return;
+  const std::string path = "/proc/self/fd/" + std::to_string(image.Get());
+  if (!FormatImage(path)) return;
+  crypt_device* raw = nullptr;
+  if (crypt_init(&raw, path.c_str()) != 0) return;
+  const CryptDevice crypt(raw);
+  if (crypt_load(raw, CRYPT_LUKS, nullptr) != 0) return;
+  (void)crypt_activate_by_passphrase(raw, nullptr, CRYPT_ANY_SLOT, kPassphrase, kPassphraseSize, 0);
+}
+
+}  // namespace volcrypt
