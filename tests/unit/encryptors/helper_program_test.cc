@@ -123,9 +123,10 @@ TEST_F(HelperProgram, MakesItsDirectoriesForRootAlone) {
 }
 
 TEST_F(HelperProgram, HasNoCoreFilesAndIsNotDumpable) {
-  // The files of a process that is not dumpable belong to root's group whatever its own is.
+  // The files of a process that is not dumpable belong to root's group whatever its own is. All three ids: with
+  // different ones the kernel itself makes the process not dumpable.
   Start(WithSocket(), [] {
-    if (setegid(kTellTaleGroup) != 0) _exit(97);
+    if (setresgid(kTellTaleGroup, kTellTaleGroup, kTellTaleGroup) != 0) _exit(97);
   });
   ASSERT_TRUE(Eventually([&] { return Answers(); })) << Errors();
   const std::string proc = "/proc/" + std::to_string(pid_);
