@@ -129,6 +129,7 @@ absl::Status DeviceMapper::CancelDeferredRemove(const std::string& name) {
                                                          " could not be cancelled; wait until it is gone"));
   }
   dm_mknodes(name.c_str());
+  dm_task_update_nodes();  // only notes down what to do until then
   return absl::OkStatus();
 }
 
