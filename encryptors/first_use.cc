@@ -41,7 +41,10 @@ absl::StatusOr<CryptDevice> FirstUse::Run(UniqueFd exclusive, const VolumeConten
   if (absl::Status status = StopIfCallerHasGone(); !status.ok()) return status;
 
   // From here on a crash leaves a device that only this intent allows to be formatted again.
-  if (absl::Status status = records_.Write(Kind::kIntent, NewRecord()); !status.ok()) return status;
+  VolumeRecord begun = NewRecord();
+  // Random bytes of a LUKS1 wipe may be left until this format has written over them all.
+  if (intent && content.content != Content::kBlank && intent->format == Format::kLuks1) begun.format = Format::kLuks1;
+  if (absl::Status status = records_.Write(Kind::kIntent, begun); !status.ok()) return status;
   MayFail(state_dir_, FailPoint::kIntentWritten);
   absl::StatusOr<CryptDevice> crypt = WriteAndRecord(std::move(exclusive), *passphrase);
   if (!crypt.ok()) return FormatBegun(crypt.status());
