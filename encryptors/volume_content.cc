@@ -115,6 +115,8 @@ absl::StatusOr<VolumeContent> ExamineContent(const BackingDevice& device, int di
 absl::StatusOr<bool> IsInterruptedFormat(const BackingDevice& device, int direct, const VolumeContent& content,
                                          const VolumeRecord& intent) {
   if (content.content == Content::kBlank) return true;
+  // The token comes after the keyslot: what has one and no keyslot was finished, and erased since.
+  if (content.content == Content::kErased) return false;
   if (content.header && (!content.header->keyslots.empty() || content.header->uuid != intent.luks_uuid)) return false;
   absl::StatusOr<std::vector<Signature>> signatures = ReadSignatures(device);
   if (!signatures.ok()) return signatures.status();
