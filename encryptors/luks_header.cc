@@ -101,7 +101,8 @@ LuksHeader ReadLuksHeader(crypt_device* device) {
                     .data_offset_bytes = crypt_get_data_offset(device) * 512};
   for (int slot = 0; slot < crypt_keyslot_max(type.data()); ++slot) {
     const crypt_keyslot_info status = crypt_keyslot_status(device, slot);
-    if (status == CRYPT_SLOT_ACTIVE || status == CRYPT_SLOT_ACTIVE_LAST) {
+    // An unbound one holds no key of the data, but where it is, nothing was erased and no format was interrupted.
+    if (status == CRYPT_SLOT_ACTIVE || status == CRYPT_SLOT_ACTIVE_LAST || status == CRYPT_SLOT_UNBOUND) {
       header.keyslots.push_back(ReadKeyslot(device, slot));
     }
   }
