@@ -103,7 +103,7 @@ absl::StatusOr<AttachAnswer> AttachSequence::Run(bool mapped) {
   if (!result.ok()) return result.status();
   switch (result->outcome) {
     case AttachOutcome::kAlreadyAttached:
-      return AnswerOf(*std::move(result), {});
+      return AlreadyAttached(*std::move(result));
     case AttachOutcome::kOpened: {
       FirstUseDialogue first_use = Dialogue();
       return Opened(first_use, *std::move(result));
@@ -206,6 +206,15 @@ absl::StatusOr<AttachAnswer> AttachSequence::Confirm(FirstUseDialogue& first_use
 absl::Status AttachSequence::CloseAfter(const absl::Status& error) {
   const DetachRequest request{.volume_id = request_.volume_id, .device = "", .deferred = false};
   return WithRollbackError(error, surroundings_.encryptor.Detach(request, deadline_).status());
+}
+
+AttachAnswer AttachSequence::AlreadyAttached(AttachResult result) const {
+  FirstUseDialogue first_use = Dialogue();
+  if (!request_.key.key_id.empty()) {
+    const absl::Time deadline = std::min(Before(deadline_, 0.5), absl::Now() + kBookkeepingTime);
+    first_use.NoteAttached(result.mapping.luks_uuid, deadline);
+  }
+  return AnswerOf(std::move(result), first_use.Warnings());
 }
 
 AttachAnswer AttachSequence::Opened(FirstUseDialogue& first_use, AttachResult result) const {

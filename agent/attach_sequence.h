@@ -47,6 +47,7 @@ class AttachSequence {
   absl::StatusOr<AttachAnswer> Format(FirstUseDialogue& first_use, const std::string& luks_uuid);
   absl::StatusOr<AttachAnswer> Confirm(FirstUseDialogue& first_use, AttachResult result);
   absl::Status CloseAfter(const absl::Status& error);
+  AttachAnswer AlreadyAttached(AttachResult result) const;
   AttachAnswer Opened(FirstUseDialogue& first_use, AttachResult result) const;
   FirstUseDialogue Dialogue() const;
 

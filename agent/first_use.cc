@@ -119,6 +119,15 @@ void FirstUseDialogue::NoteOpened(const std::string& luks_uuid, absl::Time deadl
   if (!recorded.ok()) Warn("is missing and cannot be written", recorded);
 }
 
+void FirstUseDialogue::NoteAttached(const std::string& luks_uuid, absl::Time deadline) {
+  const absl::StatusOr<KeyMetadata> metadata = key_manager_.GetMetadata(key_id_, deadline);
+  if (!metadata.ok()) return Warn("cannot be read", metadata.status());
+  const FirstUseRecord* const standing = FindRecord(*metadata, volume_id_);
+  if (standing == nullptr || standing->state != State::kClaimed || standing->luks_uuid != luks_uuid) return;
+  const absl::Status recorded = key_manager_.RecordFirstUse(key_id_, FormattedRecord(luks_uuid, standing), deadline);
+  if (!recorded.ok()) Warn("is claimed and cannot be confirmed", recorded);
+}
+
 FirstUseRecord FirstUseDialogue::FormattedRecord(const std::string& luks_uuid, const FirstUseRecord* standing) const {
   // The host that began with this UUID is the one that formatted.
   const bool same = standing != nullptr && standing->luks_uuid == luks_uuid;

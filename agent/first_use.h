@@ -29,6 +29,9 @@ class FirstUseDialogue {
   absl::Status Confirm(const std::string& luks_uuid, absl::Time deadline);
   // An existing volume was opened: writes the record if it is missing. Failures are warnings.
   void NoteOpened(const std::string& luks_uuid, absl::Time deadline);
+  // The volume is attached already, which proves nothing about the key: confirms a claim of this very volume that was
+  // left standing when its first use was cut short after the mapping had appeared. Failures are warnings.
+  void NoteAttached(const std::string& luks_uuid, absl::Time deadline);
 
   const std::vector<std::string>& Warnings() const { return warnings_; }
 

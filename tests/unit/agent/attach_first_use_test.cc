@@ -173,6 +173,30 @@ TEST_F(AttachFirstUseTest, VolumeThatTurnsOutFormattedIsRecordedAsItIs) {
   }
 }
 
+// A worker or the agent died after the mapping had appeared and before the record was confirmed.
+TEST_F(AttachFirstUseTest, RepeatOverAMappingConfirmsTheClaimThatWasLeftStanding) {
+  AttachAndShow(Call(kFormatted));
+  PutRecord(State::kClaimed, kHost, kUuid);
+  const absl::StatusOr<AttachAnswer> answer = Attach(Call(kFormatted));
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_TRUE(answer->already_attached);
+  EXPECT_EQ(RecordOf(), std::string("formatted host-a ") + kUuid);
+}
+
+// The key of a repeat is not tried, so it must not get records of volumes that it may not open.
+TEST_F(AttachFirstUseTest, RepeatOverAMappingWritesNoOtherRecord) {
+  AttachAndShow(Call(kFormatted));
+  for (const auto& [state, uuid] : {std::pair(State::kClaimed, kOtherUuid), {State::kFormatted, kOtherUuid}}) {
+    PutRecord(state, kOtherHost, uuid);
+    const std::string before = RecordOf();
+    EXPECT_EQ(Outcome(Attach(Call(kFormatted))), "OK");
+    EXPECT_EQ(RecordOf(), before);
+  }
+  keys_->records.clear();
+  EXPECT_EQ(Outcome(Attach(Call(kFormatted))), "OK");
+  EXPECT_EQ(RecordOf(), "none");
+}
+
 TEST_F(AttachFirstUseTest, NothingIsFormattedThatMayNotBe) {
   AttachCall refuse = Call(kBlank);
   refuse.first_use = FirstUse::kRefuse;

@@ -54,7 +54,7 @@ TEST_F(AttacherTest, RepeatedAttachNeedsNoKeyManager) {
   ASSERT_TRUE(answer.ok()) << answer.status();
   EXPECT_TRUE(answer->already_attached);
   EXPECT_EQ(answer->mapping.luks_uuid, kUuid);
-  EXPECT_TRUE(keys_->calls.empty());
+  EXPECT_EQ(keys_->calls, Calls({"metadata key-1"}));
   EXPECT_EQ(encryptor_.calls, Calls({"attach vol-1"}));
 }
 
