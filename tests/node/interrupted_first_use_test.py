@@ -1,0 +1,91 @@
+"""A first use that is cut short anywhere: the same attach converges, on one LUKS UUID, with all records."""
+
+import time
+
+from harness import key_store, wait_until
+from harness.first_use import ACTIVATED, KEYSLOT_ADDED, FirstUseCase, fail_points
+
+
+class WorkerKilled(FirstUseCase):
+    """One test for each fail point and format, made below."""
+
+    def converges_after(self, point, luks):
+        luks_uuid = self.interrupt(point, "--format", luks)
+        attached = self.attach_again("--format", luks)
+        self.assertEqual(attached["formatted"], point < KEYSLOT_ADDED)
+        self.assertEqual(attached["already_attached"], point == ACTIVATED)
+        self.assert_converged(attached, luks_uuid, luks)
+
+    def test_killed_again_and_again_at_every_point_it_still_converges(self):
+        for luks in ("luks1", "luks2"):
+            with self.subTest(luks):
+                self.begin_anew()
+                luks_uuids = set()
+                for point in fail_points(luks):
+                    self.agent.fail_at(point)
+                    result = self.ctl("attach", self.volume, self.disk.path, "--key", self.user_key, "--format", luks)
+                    self.assertIn(result.reason, ("WORKER_FAILED", ""), result)
+                    luks_uuids |= {record["luks_uuid"] for record in key_store.first_uses(self.volume)}
+                    self.detach(self.volume)
+                self.agent.drop_fail_point()
+                self.assertEqual(len(luks_uuids), 1, "every attempt goes on with the UUID of the first")
+                self.assert_converged(self.attach_again("--format", luks), *luks_uuids, luks)
+
+
+def add_tests():
+    for luks in ("luks1", "luks2"):
+        for point in fail_points(luks):
+
+            def test(self, point=point, luks=luks):
+                self.converges_after(point, luks)
+
+            setattr(WorkerKilled, f"test_{luks}_killed_at_point_{point}_converges", test)
+
+
+add_tests()
+
+
+class EverythingKilled(FirstUseCase):
+    """Agent, helper and worker at once: a power failure, as far as processes can tell."""
+
+    def test_killed_with_everything_at_each_point_it_converges(self):
+        for point in fail_points("luks2"):
+            with self.subTest(point=point):
+                self.begin_anew()
+                self.agent.fail_at(point)
+                process = self.ctl.start("attach", self.volume, self.disk.path, "--key", self.user_key)
+                wait_until(lambda: not self.agent.fail_point_is_pending(), 60, "the fail point")
+                self.agent.kill_all()
+                self.assertNotEqual(self.ctl.finish(process).status, 0)
+                self.agent.start()
+                (claim,) = key_store.first_uses(self.volume)
+                self.assert_converged(self.attach_again(), claim["luks_uuid"], "luks2")
+
+
+class AgentKilled(FirstUseCase):
+    ROUNDS = 10
+
+    def test_killed_at_any_moment_the_same_attach_converges(self):
+        whole = self.time_of_a_first_attach()
+        for number in range(self.ROUNDS):
+            with self.subTest(round=number):
+                self.begin_anew()
+                process = self.ctl.start("attach", self.volume, self.disk.path, "--key", self.user_key)
+                time.sleep(whole * number / self.ROUNDS)  # the moment is what is tested
+                self.agent.kill()
+                self.ctl.finish(process)
+                wait_until(lambda: not self.agent.worker_pids(), 60, "the worker to end")
+                before = key_store.first_uses(self.volume)
+                self.agent.start()
+                attached = self.attach_again()
+                if before:
+                    self.assertEqual(attached["luks_uuid"], before[0]["luks_uuid"])
+                self.assert_converged(attached, attached["luks_uuid"], "luks2")
+
+    def time_of_a_first_attach(self):
+        begin = time.monotonic()
+        self.attach_again()
+        whole = time.monotonic() - begin
+        self.detach(self.volume)
+        return whole
+
