@@ -94,7 +94,8 @@ class Luks2(HostileCase):
         self.assert_refused_after_write("initialisation")
 
     def test_a_segment_with_integrity(self):
-        self.segment()["integrity"] = {"type": "hmac(sha256)", "journal_encryption": "none", "journal_integrity": "none"}
+        integrity = {"type": "hmac(sha256)", "journal_encryption": "none", "journal_integrity": "none"}
+        self.segment()["integrity"] = integrity
         self.assert_refused_after_write("integrity")
 
     def test_an_unknown_requirement(self):

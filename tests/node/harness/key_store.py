@@ -1,4 +1,4 @@
-"""The embedded key store as root can read it: for tests that hand a key to cryptsetup, or look for it where it must not be.
+"""The embedded key store as root can read it: for tests that hand a key to cryptsetup, or look for one.
 
 The format is written down in agent/keys/local_key_store.h.
 """
@@ -20,7 +20,8 @@ _NONCE_BYTES = 12
 def key_bytes(key_id):
     """The key itself."""
     with closing(_open("ro")) as store:
-        row = store.execute("SELECT type, algorithm, bit_length, wrapped FROM keys WHERE key_id = ?", (key_id,)).fetchone()
+        columns = "type, algorithm, bit_length, wrapped"
+        row = store.execute(f"SELECT {columns} FROM keys WHERE key_id = ?", (key_id,)).fetchone()
     assert row is not None, f"no key {key_id} in {STORE}"
     key_type, algorithm, bits, wrapped = row
     fields = (b"volcrypt key 1", key_id.encode(), key_type.encode(), algorithm.encode())
