@@ -151,7 +151,10 @@ absl::StatusOr<BackingDevice> BackingDevice::Open(const ResolvedDevice& resolved
       if (absl::Status status = RefuseOtherLoops(opened.Get(), resolved.Path()); !status.ok()) return status;
     }
     device.file_ = std::move(opened);
-    absl::StatusOr<UniqueFd> loop = AttachLoopDevice(device.file_.Get(), access == Access::kReadOnly);
+    // A loop device keeps the open file that it is given, and with it our lock, which is to end with this operation.
+    const UniqueFd for_loop(open(FdPath(device.file_.Get()).c_str(), mode | O_CLOEXEC));
+    if (!for_loop.IsValid()) return OpenError(resolved.Path());
+    absl::StatusOr<UniqueFd> loop = AttachLoopDevice(for_loop.Get(), access == Access::kReadOnly);
     if (!loop.ok()) return loop.status();
     opened = *std::move(loop);
   }
