@@ -143,6 +143,11 @@ class FileVolumes(NodeCase):
         self.detach(first)
         self.assertEqual(self.attach(second, file, key)["header_volume_id"], first)  # as of a clone
 
+    def test_an_attached_file_is_not_locked_for_its_readers(self):
+        volume, file = self.volume_id(), self.file_volume(mib=8)
+        uuid = self.attach(volume, file, self.key())["luks_uuid"]
+        self.assertEqual(run("timeout", "30", "cryptsetup", "luksUUID", file.path).strip(), uuid)
+
     def test_another_file_is_another_device(self):
         key, volume, file, other = self.key(), self.volume_id(), self.file_volume(mib=8), self.file_volume(mib=8)
         self.attach(volume, file, key)

@@ -49,7 +49,8 @@ class TheAgentEnds(NodeCase):
         self.agent.kill()
         with self.assertRaises(ApiError):
             self.api.result(call)
-        wait_until(lambda: not self.agent.worker_pids() and not self.agent.helper_pids(), 30, "helper and worker to end")
+        wait_until(lambda: not self.agent.worker_pids(), 30, "the worker to end")
+        wait_until(lambda: not self.agent.helper_pids(), what="the helper to end")
         self.assertFalse(os.path.exists(mapping_path(volume)), "made behind the back of a caller who is gone")
         self.agent.start()
         self.assertTrue(self.attach(volume, device, key)["formatted"])
@@ -206,20 +207,24 @@ class Configuration(NodeCase):
         config = os.path.join(paths.SCRATCH, "checked.toml")
         with open(config, "w", encoding="utf-8") as file:
             file.write(text)
-        return subprocess.run([paths.AGENT, "--check-config", "--config", config], capture_output=True, text=True, check=False)
+        command = [paths.AGENT, "--check-config", "--config", config]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
 
     def test_a_good_one_is_told_so_without_starting(self):
         done = self.check(CONFIG + ACCESS)
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "configuration OK\n", ""))
 
     def test_every_error_is_told_with_file_line_and_key(self):
-        done = self.check('[server]\nmax_operations = 0\n[volumes]\ncipher = 7\ncolour = "red"\n[log]\nlevel = "loud"\n')
+        done = self.check(
+            "[server]\nmax_operations = 0\n"  # lines 1 and 2
+            '[volumes]\ncipher = 7\ncolour = "red"\n'
+            '[log]\nlevel = "loud"\n'
+        )
         self.assertEqual(done.returncode, 1)
         lines = done.stderr.splitlines()
         for line, key in ((2, "server.max_operations"), (4, "volumes.cipher"), (5, "volumes.colour"), (7, "log.level")):
-            self.assertTrue(
-                any(f"checked.toml:{line}:" in text and key in text for text in lines), f"line {line}, {key}: {done.stderr}"
-            )
+            told = [text for text in lines if f"checked.toml:{line}:" in text and key in text]
+            self.assertEqual(len(told), 1, f"line {line}, {key}: {done.stderr}")
         self.assertEqual(len(lines), 4, done.stderr)
 
     def test_an_agent_does_not_start_with_a_wrong_one(self):
@@ -231,9 +236,8 @@ class Configuration(NodeCase):
         self.agent.configure(CONFIG)
 
     def test_a_second_agent_does_not_take_the_socket_of_the_first(self):
-        second = subprocess.run(
-            [paths.AGENT, "--config", paths.CONFIG, "--spawn-helper"], capture_output=True, text=True, timeout=60, check=False
-        )
+        command = [paths.AGENT, "--config", paths.CONFIG, "--spawn-helper"]
+        second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(second.returncode, 1)
         self.assertIn("another process listens there", second.stderr)
         wait_until(lambda: len(self.agent.helper_pids()) == 1, what="the second helper to end")

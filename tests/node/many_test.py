@@ -63,8 +63,8 @@ class Many(NodeCase):
             self.assertEqual(len(mapping.read(512)), 512)
 
     def test_one_device_becomes_one_volume(self):
-        key, device = {"key_id": self.key()}, self.device(mib=8)
-        calls = [self.api.start("AttachVolume", volume_id=self.volume_id(), device=device.path, key=key) for _ in range(8)]
+        fields = {"device": self.device(mib=8).path, "key": {"key_id": self.key()}}
+        calls = [self.api.start("AttachVolume", volume_id=self.volume_id(), **fields) for _ in range(8)]
         answers, refusals = [], []
         for call in calls:
             try:
