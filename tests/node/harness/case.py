@@ -1,12 +1,13 @@
 """The base of all node tests."""
 
+import contextlib
 import os
 import unittest
 import uuid
-from importlib import import_module
 
 from harness import paths
 from harness.agent import Agent
+from harness.api import Api, ApiError, as_json
 from harness.ctl import Ctl
 from harness.devices import Device, DmDevice, FileVolume, mapping_path, run
 from harness.waiting import wait_until
@@ -65,7 +66,7 @@ class NodeCase(unittest.TestCase):
 
     def setUp(self):
         self._resources = []
-        self._api = None
+        self._api, self._api_of = None, None
         self.ctl = Ctl()
         self.agent.drop_fail_point()
         if not self.agent.is_running():
@@ -80,7 +81,8 @@ class NodeCase(unittest.TestCase):
             if isinstance(resource, DmDevice):
                 resource.resume()  # or what waits for it would hang the clean-up
         for volume_id in attached_volumes():
-            self.ctl("detach", volume_id)
+            with contextlib.suppress(ApiError):
+                self.api("DetachVolume", volume_id=volume_id)
         wait_until(lambda: not self.agent.worker_pids(), 30, "the workers to end")
         if self._api is not None:
             self._api.close()
@@ -110,13 +112,18 @@ class NodeCase(unittest.TestCase):
 
     def key(self, *options):
         """Makes a key in the default key manager and returns its id."""
-        return self.ok("key", "create", *options)["key"]["key_id"]
+        if options:
+            return self.ok("key", "create", *options)["key"]["key_id"]
+        return self.api("CreateKey").key.key_id
 
     @property
     def api(self):
-        """The gRPC API: for many calls, and for fields that volcryptctl has no option for."""
+        """The gRPC API: without a process for each call, and with fields that volcryptctl has no option for."""
+        if self._api is not None and self._api_of != self.agent.pid:
+            self._api.close()  # its connection would wait before it tries again
+            self._api = None
         if self._api is None:
-            self._api = import_module("harness.api").Api()  # takes its time, and most tests do without
+            self._api, self._api_of = Api(), self.agent.pid
         return self._api
 
     # Calls and what they must come to.
@@ -136,28 +143,32 @@ class NodeCase(unittest.TestCase):
 
     def api_refused(self, reason, method, **fields):
         """Calls the API, which must fail with this reason; returns the ApiError."""
-        api = self.api
-        with self.assertRaises(import_module("harness.api").ApiError) as caught:
-            api(method, **fields)
+        with self.assertRaises(ApiError) as caught:
+            self.api(method, **fields)
         self.assertEqual(caught.exception.reason, reason, caught.exception)
         return caught.exception
 
     def attach(self, volume_id, device, key, *options):
         """Attaches, which must succeed; returns the attachment, with "formatted" and "already_attached" in it."""
         path = device if isinstance(device, str) else device.path
-        answer = self.ok("attach", volume_id, path, "--key", key, *options)
+        if options:
+            answer = self.ok("attach", volume_id, path, "--key", key, *options)
+        else:
+            answer = as_json(self.api("AttachVolume", volume_id=volume_id, device=path, key={"key_id": key}))
         flags = {name: answer[name] for name in ("formatted", "already_attached")}
         return {**answer["attachment"], **flags}
 
     def detach(self, volume_id, *options):
-        return self.ok("detach", volume_id, *options)
+        if options:
+            return self.ok("detach", volume_id, *options)
+        return as_json(self.api("DetachVolume", volume_id=volume_id))
 
     def assert_untouched(self, device, before):
         self.assertEqual(device.sha256(), before, f"{device.path} was written to")
 
     def assert_not_attached(self, volume_id):
         self.assertFalse(os.path.exists(mapping_path(volume_id)), f"{mapping_path(volume_id)} exists")
-        self.refused("NOT_ATTACHED", "show", volume_id)
+        self.api_refused("NOT_ATTACHED", "GetAttachment", volume_id=volume_id)
 
     def agent_log(self):
         """What the agent logged during this test."""
