@@ -186,7 +186,9 @@ void ConfigReader::CheckKeyManagers() {
   }
   std::map<std::string, std::string> section_of_path;
   for (const auto& [name, section] : config.sections) {
-    const std::string& path = std::get<LocalKeyManagerConfig>(section).path;
+    const auto* const local = std::get_if<LocalKeyManagerConfig>(&section);
+    if (local == nullptr) continue;
+    const std::string& path = local->path;
     const auto [other, is_first] = section_of_path.try_emplace(path, name);
     if (is_first) continue;
     const std::string key = absl::StrCat("key_managers.", name);

@@ -9,8 +9,25 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "encryptors/encryptor.h"
+#include "encryptors/secret_bytes.h"
 
 namespace volcrypt {
+
+// The Keystone tokens that a caller sent with its request: gRPC metadata x-auth-token and x-service-token.
+struct CallerTokens {
+  SecretBytes auth_token;
+  SecretBytes service_token;  // empty: none
+};
+
+// Until when one call to a key manager may take, and on whose behalf it is made.
+// A deadline alone is a call with the agent's own credentials.
+struct KeyCall {
+  // NOLINTNEXTLINE(google-explicit-constructor): most calls are nothing but a deadline
+  KeyCall(absl::Time until, const CallerTokens* caller_tokens = nullptr) : deadline(until), tokens(caller_tokens) {}
+
+  absl::Time deadline;
+  const CallerTokens* tokens;  // outlive the call, and are not kept beyond it
+};
 
 // "Volume V is being, or was, formatted as LUKS UUID U by host H", kept beside the key so that every host can see it.
 // It only ever forbids a format.
@@ -39,28 +56,54 @@ struct NewKey {
   std::string name;
 };
 
+// What is said of key bytes that come from elsewhere.
+struct KeyCopy {
+  std::string algorithm;    // may be empty: not known
+  uint32_t bit_length = 0;  // of the bytes
+  std::string name;
+  std::string owner_user_id;  // may read the copy as well, where the key manager knows users; empty: nobody else
+};
+
+// One step of KeyManager::Check, in the order in which they were taken. The first that fails is the last.
+struct CheckStep {
+  std::string name;  // resolve, connect, tls, authenticate, catalog, read, create; open for a file
+  bool passed = false;
+  std::string detail;  // what was found
+  std::string remedy;  // what the operator can do, when it failed
+};
+
 // A place that keeps keys: a section [key_managers.NAME] of the configuration. Thread-safe. Every call is bounded by
-// its deadline; errors carry the reasons KEY_NOT_FOUND, KEY_ACCESS_DENIED, KEY_UNFIT, KEY_IN_USE,
-// KEY_MANAGER_UNAVAILABLE, KEY_MANAGER_TIMED_OUT, INVALID_KEY_ID.
+// its deadline and by the section's own timeout; errors carry the reasons KEY_NOT_FOUND, KEY_ACCESS_DENIED, KEY_UNFIT,
+// KEY_IN_USE, KEY_MANAGER_UNAVAILABLE, KEY_MANAGER_TIMED_OUT, CALLER_TOKEN_REJECTED, INVALID_KEY_ID. What a key manager
+// cannot do at all is of the code kUnimplemented without a reason (NotHeld), which callers turn into what they need.
 class KeyManager {
  public:
   virtual ~KeyManager() = default;
 
-  virtual absl::StatusOr<Key> Get(const std::string& key_id, absl::Time deadline) = 0;
-  virtual absl::StatusOr<KeyMetadata> GetMetadata(const std::string& key_id, absl::Time deadline) = 0;
+  virtual absl::StatusOr<Key> Get(const std::string& key_id, const KeyCall& call) = 0;
+  virtual absl::StatusOr<KeyMetadata> GetMetadata(const std::string& key_id, const KeyCall& call) = 0;
   // The key manager generates the bytes; the answer is the new key's id.
-  virtual absl::StatusOr<std::string> Create(const NewKey& key, absl::Time deadline) = 0;
+  virtual absl::StatusOr<std::string> Create(const NewKey& key, const KeyCall& call) = 0;
+  // Takes in a copy of a key; the answer is its id here.
+  virtual absl::StatusOr<std::string> Import(const Key& key, const KeyCopy& description, const KeyCall& call) = 0;
   // KEY_IN_USE while first uses are recorded, unless forced.
-  virtual absl::Status Delete(const std::string& key_id, bool force, absl::Time deadline) = 0;
+  virtual absl::Status Delete(const std::string& key_id, bool force, const KeyCall& call) = 0;
 
   // Claims the first use of claim.volume_id: exactly one host wins. The answer is the record that stands afterwards:
   // the given one when it was claimed now, else the one that was there before.
   virtual absl::StatusOr<FirstUseRecord> ClaimFirstUse(const std::string& key_id, const FirstUseRecord& claim,
-                                                       absl::Time deadline) = 0;
+                                                       const KeyCall& call) = 0;
   // Writes the record as it is given, replacing what stands for its volume.
-  virtual absl::Status RecordFirstUse(const std::string& key_id, const FirstUseRecord& record, absl::Time deadline) = 0;
+  virtual absl::Status RecordFirstUse(const std::string& key_id, const FirstUseRecord& record, const KeyCall& call) = 0;
   // Takes the volume's record away; none is not an error.
-  virtual absl::Status DropFirstUse(const std::string& key_id, const std::string& volume_id, absl::Time deadline) = 0;
+  virtual absl::Status DropFirstUse(const std::string& key_id, const std::string& volume_id, const KeyCall& call) = 0;
+
+  // Goes through what a key's use would need, as far as that is possible without one, and changes nothing.
+  virtual std::vector<CheckStep> Check(const KeyCall& call) = 0;
 };
+
+// "This key manager cannot do that", for first-use records that it has no room for and keys that it cannot take in.
+inline absl::Status NotHeld(const std::string& what) { return absl::UnimplementedError(what); }
+inline bool IsNotHeld(const absl::Status& status) { return absl::IsUnimplemented(status); }
 
 }  // namespace volcrypt

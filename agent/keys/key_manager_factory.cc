@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
-#include "agent/keys/local_key_store.h"
+#include "agent/keys/local/local_key_store.h"
 #include "encryptors/reason.h"
 
 namespace volcrypt {
@@ -60,6 +60,11 @@ absl::StatusOr<Opened> OpenSection(const LocalKeyManagerConfig& config, const st
   if (!store.ok()) return store.status();
   std::vector<std::string> warnings = (*store)->Warnings();
   return Opened{.entry = {.type = "local", .manager = *std::move(store)}, .warnings = std::move(warnings)};
+}
+
+template <typename Config>
+absl::StatusOr<Opened> OpenSection(const Config&, const std::string&) {
+  return MakeError(Reason::kUnknownKeyManager, "this type is not there yet");
 }
 
 absl::Status UnknownDefault(const KeyManagersConfig& config) {

@@ -23,6 +23,7 @@ class FakeKeyManager : public KeyManager {
   Hook on_get;
   Hook on_get_metadata;
   Hook on_create;
+  Hook on_import;
   Hook on_delete;
   Hook on_claim;
   Hook on_record;
@@ -31,8 +32,9 @@ class FakeKeyManager : public KeyManager {
   std::map<std::string, std::vector<uint8_t>> keys;                      // made up
   std::map<std::string, std::map<std::string, FirstUseRecord>> records;  // by key, then volume
   std::vector<std::string> calls;
+  std::vector<CheckStep> check_steps;
 
-  absl::StatusOr<Key> Get(const std::string& key_id, absl::Time) override {
+  absl::StatusOr<Key> Get(const std::string& key_id, const KeyCall&) override {
     if (absl::Status failure = Ask("get " + key_id, on_get, key_id); !failure.ok()) return failure;
     const std::lock_guard lock(mutex_);
     const auto it = keys.find(key_id);
@@ -46,7 +48,7 @@ class FakeKeyManager : public KeyManager {
     return key;
   }
 
-  absl::StatusOr<KeyMetadata> GetMetadata(const std::string& key_id, absl::Time) override {
+  absl::StatusOr<KeyMetadata> GetMetadata(const std::string& key_id, const KeyCall&) override {
     if (absl::Status failure = Ask("metadata " + key_id, on_get_metadata, key_id); !failure.ok()) return failure;
     const std::lock_guard lock(mutex_);
     const auto it = keys.find(key_id);
@@ -60,7 +62,7 @@ class FakeKeyManager : public KeyManager {
     return metadata;
   }
 
-  absl::StatusOr<std::string> Create(const NewKey& key, absl::Time) override {
+  absl::StatusOr<std::string> Create(const NewKey& key, const KeyCall&) override {
     if (absl::Status failure = Ask("create", on_create, ""); !failure.ok()) return failure;
     const std::lock_guard lock(mutex_);
     std::string key_id = "created-" + std::to_string(++created_);
@@ -68,7 +70,15 @@ class FakeKeyManager : public KeyManager {
     return key_id;
   }
 
-  absl::Status Delete(const std::string& key_id, bool force, absl::Time) override {
+  absl::StatusOr<std::string> Import(const Key& key, const KeyCopy&, const KeyCall&) override {
+    if (absl::Status failure = Ask("import", on_import, ""); !failure.ok()) return failure;
+    const std::lock_guard lock(mutex_);
+    std::string key_id = "imported-" + std::to_string(++created_);
+    keys[key_id] = std::vector<uint8_t>(key.bytes.Bytes().begin(), key.bytes.Bytes().end());
+    return key_id;
+  }
+
+  absl::Status Delete(const std::string& key_id, bool force, const KeyCall&) override {
     if (absl::Status failure = Ask("delete " + key_id, on_delete, key_id); !failure.ok()) return failure;
     const std::lock_guard lock(mutex_);
     if (!records[key_id].empty() && !force) return MakeError(Reason::kKeyInUse, "first uses are recorded");
@@ -77,7 +87,7 @@ class FakeKeyManager : public KeyManager {
   }
 
   absl::StatusOr<FirstUseRecord> ClaimFirstUse(const std::string& key_id, const FirstUseRecord& claim,
-                                               absl::Time) override {
+                                               const KeyCall&) override {
     if (absl::Status failure = Ask("claim " + key_id + " " + claim.volume_id, on_claim, key_id); !failure.ok()) {
       return failure;
     }
@@ -86,7 +96,7 @@ class FakeKeyManager : public KeyManager {
     return records[key_id].try_emplace(claim.volume_id, claim).first->second;
   }
 
-  absl::Status RecordFirstUse(const std::string& key_id, const FirstUseRecord& record, absl::Time) override {
+  absl::Status RecordFirstUse(const std::string& key_id, const FirstUseRecord& record, const KeyCall&) override {
     if (absl::Status failure = Ask("record " + key_id + " " + record.volume_id, on_record, key_id); !failure.ok()) {
       return failure;
     }
@@ -96,13 +106,15 @@ class FakeKeyManager : public KeyManager {
     return absl::OkStatus();
   }
 
-  absl::Status DropFirstUse(const std::string& key_id, const std::string& volume_id, absl::Time) override {
+  absl::Status DropFirstUse(const std::string& key_id, const std::string& volume_id, const KeyCall&) override {
     if (absl::Status failure = Ask("drop " + key_id + " " + volume_id, on_drop, key_id); !failure.ok()) return failure;
     const std::lock_guard lock(mutex_);
     if (!keys.contains(key_id)) return NotFound(key_id);
     records[key_id].erase(volume_id);
     return absl::OkStatus();
   }
+
+  std::vector<CheckStep> Check(const KeyCall&) override { return check_steps; }
 
  private:
   static absl::Status NotFound(const std::string& key_id) {

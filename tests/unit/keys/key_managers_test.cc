@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "agent/keys/key_manager_factory.h"
-#include "tests/unit/keys/store_directory.h"
+#include "tests/unit/keys/local/store_directory.h"
 
 namespace volcrypt {
 namespace {

@@ -4,9 +4,9 @@
 #include <set>
 
 #include "absl/strings/str_split.h"
-#include "tests/unit/keys/actor_process.h"
-#include "tests/unit/keys/key_digest.h"
-#include "tests/unit/keys/store_directory.h"
+#include "tests/unit/keys/local/actor_process.h"
+#include "tests/unit/keys/local/key_digest.h"
+#include "tests/unit/keys/local/store_directory.h"
 
 namespace volcrypt {
 namespace {

@@ -1,11 +1,11 @@
-#include "agent/keys/key_wrap.h"
+#include "agent/keys/local/key_wrap.h"
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
 
 #include <memory>
 
-#include "agent/keys/random_bytes.h"
+#include "agent/keys/local/random_bytes.h"
 #include "encryptors/reason.h"
 
 namespace volcrypt {

@@ -9,7 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "agent/keys/key_manager.h"
-#include "agent/keys/sqlite_database.h"
+#include "agent/keys/local/sqlite_database.h"
 
 namespace volcrypt {
 
@@ -44,14 +44,16 @@ class LocalKeyStore : public KeyManager {
   // What an administrator should know about the store as it was opened.
   const std::vector<std::string>& Warnings() const { return warnings_; }
 
-  absl::StatusOr<Key> Get(const std::string& key_id, absl::Time deadline) override;
-  absl::StatusOr<KeyMetadata> GetMetadata(const std::string& key_id, absl::Time deadline) override;
-  absl::StatusOr<std::string> Create(const NewKey& key, absl::Time deadline) override;
-  absl::Status Delete(const std::string& key_id, bool force, absl::Time deadline) override;
+  absl::StatusOr<Key> Get(const std::string& key_id, const KeyCall& call) override;
+  absl::StatusOr<KeyMetadata> GetMetadata(const std::string& key_id, const KeyCall& call) override;
+  absl::StatusOr<std::string> Create(const NewKey& key, const KeyCall& call) override;
+  absl::StatusOr<std::string> Import(const Key& key, const KeyCopy& description, const KeyCall& call) override;
+  absl::Status Delete(const std::string& key_id, bool force, const KeyCall& call) override;
   absl::StatusOr<FirstUseRecord> ClaimFirstUse(const std::string& key_id, const FirstUseRecord& claim,
-                                               absl::Time deadline) override;
-  absl::Status RecordFirstUse(const std::string& key_id, const FirstUseRecord& record, absl::Time deadline) override;
-  absl::Status DropFirstUse(const std::string& key_id, const std::string& volume_id, absl::Time deadline) override;
+                                               const KeyCall& call) override;
+  absl::Status RecordFirstUse(const std::string& key_id, const FirstUseRecord& record, const KeyCall& call) override;
+  absl::Status DropFirstUse(const std::string& key_id, const std::string& volume_id, const KeyCall& call) override;
+  std::vector<CheckStep> Check(const KeyCall& call) override;
 
  private:
   using Body = absl::FunctionRef<absl::Status(SqliteDatabase&)>;

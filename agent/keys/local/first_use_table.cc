@@ -1,4 +1,4 @@
-#include "agent/keys/first_use_table.h"
+#include "agent/keys/local/first_use_table.h"
 
 #include <utility>
 

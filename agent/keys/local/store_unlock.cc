@@ -1,12 +1,12 @@
-#include "agent/keys/store_unlock.h"
+#include "agent/keys/local/store_unlock.h"
 
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "agent/keys/key_encryption_key.h"
-#include "agent/keys/key_wrap.h"
+#include "agent/keys/local/key_encryption_key.h"
+#include "agent/keys/local/key_wrap.h"
 #include "encryptors/reason.h"
 
 namespace volcrypt {

@@ -1,6 +1,6 @@
-#include "agent/keys/sqlite_statement.h"
+#include "agent/keys/local/sqlite_statement.h"
 
-#include "agent/keys/sqlite_database.h"
+#include "agent/keys/local/sqlite_database.h"
 
 namespace volcrypt {
 

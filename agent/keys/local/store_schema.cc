@@ -1,4 +1,4 @@
-#include "agent/keys/store_schema.h"
+#include "agent/keys/local/store_schema.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"

@@ -15,9 +15,9 @@
 #include <string>
 
 #include "absl/time/clock.h"
-#include "agent/keys/local_key_store.h"
+#include "agent/keys/local/local_key_store.h"
 #include "encryptors/reason.h"
-#include "tests/unit/keys/key_digest.h"
+#include "tests/unit/keys/local/key_digest.h"
 
 namespace volcrypt {
 namespace {

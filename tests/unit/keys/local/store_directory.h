@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
-#include "agent/keys/local_key_store.h"
+#include "agent/keys/local/local_key_store.h"
 #include "encryptors/reason.h"
 
 namespace volcrypt {

@@ -1,4 +1,4 @@
-#include "agent/keys/key_encryption_key.h"
+#include "agent/keys/local/key_encryption_key.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,9 +12,9 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "agent/keys/key_wrap.h"
+#include "agent/keys/local/key_wrap.h"
+#include "agent/keys/local/random_bytes.h"
 #include "agent/keys/private_file.h"
-#include "agent/keys/random_bytes.h"
 #include "encryptors/reason.h"
 #include "encryptors/unique_fd.h"
 

@@ -1,4 +1,4 @@
-#include "agent/keys/random_bytes.h"
+#include "agent/keys/local/random_bytes.h"
 
 #include <sys/random.h>
 

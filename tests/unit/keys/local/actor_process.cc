@@ -1,4 +1,4 @@
-#include "tests/unit/keys/actor_process.h"
+#include "tests/unit/keys/local/actor_process.h"
 
 #include <fcntl.h>
 #include <signal.h>

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "agent/keys/sqlite_database.h"
+#include "agent/keys/local/sqlite_database.h"
 #include "encryptors/secret_bytes.h"
 
 namespace volcrypt {

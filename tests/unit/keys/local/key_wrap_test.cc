@@ -1,4 +1,4 @@
-#include "agent/keys/key_wrap.h"
+#include "agent/keys/local/key_wrap.h"
 
 #include <gtest/gtest.h>
 

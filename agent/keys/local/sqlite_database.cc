@@ -1,4 +1,4 @@
-#include "agent/keys/sqlite_database.h"
+#include "agent/keys/local/sqlite_database.h"
 
 #include <algorithm>
 #include <utility>

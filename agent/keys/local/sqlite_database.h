@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "agent/keys/sqlite_statement.h"
+#include "agent/keys/local/sqlite_statement.h"
 
 namespace volcrypt {
 

@@ -1,4 +1,4 @@
-#include "agent/keys/key_table.h"
+#include "agent/keys/local/key_table.h"
 
 #include "absl/strings/str_cat.h"
 #include "encryptors/reason.h"

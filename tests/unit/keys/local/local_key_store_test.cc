@@ -1,4 +1,4 @@
-#include "agent/keys/local_key_store.h"
+#include "agent/keys/local/local_key_store.h"
 
 #include <gmock/gmock.h>
 #include <string.h>
@@ -9,8 +9,8 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "agent/keys/key_encryption_key.h"
-#include "tests/unit/keys/store_directory.h"
+#include "agent/keys/local/key_encryption_key.h"
+#include "tests/unit/keys/local/store_directory.h"
 
 namespace volcrypt {
 namespace {

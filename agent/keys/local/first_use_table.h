@@ -7,7 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "agent/keys/key_manager.h"
-#include "agent/keys/sqlite_database.h"
+#include "agent/keys/local/sqlite_database.h"
 
 namespace volcrypt {
 

@@ -2,7 +2,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "agent/keys/sqlite_database.h"
+#include "agent/keys/local/sqlite_database.h"
 
 namespace volcrypt {
 

@@ -1,4 +1,4 @@
-#include "agent/keys/local_key_store.h"
+#include "agent/keys/local/local_key_store.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -15,14 +15,14 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
-#include "agent/keys/first_use_table.h"
 #include "agent/keys/key_id.h"
-#include "agent/keys/key_table.h"
-#include "agent/keys/key_wrap.h"
+#include "agent/keys/local/first_use_table.h"
+#include "agent/keys/local/key_table.h"
+#include "agent/keys/local/key_wrap.h"
+#include "agent/keys/local/random_bytes.h"
+#include "agent/keys/local/store_schema.h"
+#include "agent/keys/local/store_unlock.h"
 #include "agent/keys/private_file.h"
-#include "agent/keys/random_bytes.h"
-#include "agent/keys/store_schema.h"
-#include "agent/keys/store_unlock.h"
 #include "agent/uuid.h"
 #include "encryptors/reason.h"
 #include "encryptors/unique_fd.h"
@@ -143,11 +143,11 @@ absl::Status LocalKeyStore::InTransaction(Access access, absl::Time deadline, Bo
   return database_->InTransaction(access, deadline, [&] { return body(*database_); });
 }
 
-absl::StatusOr<Key> LocalKeyStore::Get(const std::string& key_id, absl::Time deadline) {
+absl::StatusOr<Key> LocalKeyStore::Get(const std::string& key_id, const KeyCall& call) {
   const absl::StatusOr<std::string> id = CanonicalKeyId(key_id);
   if (!id.ok()) return id.status();
   StoredKey stored;
-  const absl::Status read = InTransaction(Access::kRead, deadline, [&](SqliteDatabase& database) {
+  const absl::Status read = InTransaction(Access::kRead, call.deadline, [&](SqliteDatabase& database) {
     absl::StatusOr<StoredKey> found = FindStoredKey(database, *id);
     if (found.ok()) stored = *std::move(found);
     return found.status();
@@ -168,11 +168,11 @@ absl::StatusOr<Key> LocalKeyStore::Get(const std::string& key_id, absl::Time dea
   return Key{.type = KeyType::kSymmetric, .bytes = *std::move(bytes), .high_entropy = stored.bit_length >= 128};
 }
 
-absl::StatusOr<KeyMetadata> LocalKeyStore::GetMetadata(const std::string& key_id, absl::Time deadline) {
+absl::StatusOr<KeyMetadata> LocalKeyStore::GetMetadata(const std::string& key_id, const KeyCall& call) {
   const absl::StatusOr<std::string> id = CanonicalKeyId(key_id);
   if (!id.ok()) return id.status();
   KeyMetadata metadata;
-  const absl::Status read = InTransaction(Access::kRead, deadline, [&](SqliteDatabase& database) -> absl::Status {
+  const absl::Status read = InTransaction(Access::kRead, call.deadline, [&](SqliteDatabase& database) -> absl::Status {
     absl::StatusOr<StoredKey> stored = FindStoredKey(database, *id);
     if (!stored.ok()) return stored.status();
     absl::StatusOr<std::vector<FirstUseRecord>> records = FirstUsesOfKey(database, *id);
@@ -191,7 +191,7 @@ absl::StatusOr<KeyMetadata> LocalKeyStore::GetMetadata(const std::string& key_id
   return metadata;
 }
 
-absl::StatusOr<std::string> LocalKeyStore::Create(const NewKey& key, absl::Time deadline) {
+absl::StatusOr<std::string> LocalKeyStore::Create(const NewKey& key, const KeyCall& call) {
   if (absl::Status check = CheckNewKey(key); !check.ok()) return check;
   StoredKey stored = {.key_id = RandomUuid(),
                       .type = std::string(kSymmetric),
@@ -209,22 +209,27 @@ absl::StatusOr<std::string> LocalKeyStore::Create(const NewKey& key, absl::Time 
     stored.wrapped = *std::move(wrapped);
   }
   const absl::Status inserted = InTransaction(
-      Access::kWrite, deadline, [&](SqliteDatabase& database) { return InsertStoredKey(database, stored); });
+      Access::kWrite, call.deadline, [&](SqliteDatabase& database) { return InsertStoredKey(database, stored); });
   if (!inserted.ok()) return inserted;
   return stored.key_id;
 }
 
-absl::Status LocalKeyStore::Delete(const std::string& key_id, bool force, absl::Time deadline) {
+absl::StatusOr<std::string> LocalKeyStore::Import(const Key&, const KeyCopy&, const KeyCall&) {
+  return NotHeld("the local key store takes in no keys");
+}
+
+absl::Status LocalKeyStore::Delete(const std::string& key_id, bool force, const KeyCall& call) {
   const absl::StatusOr<std::string> id = CanonicalKeyId(key_id);
   if (!id.ok()) return id.status();
-  const absl::Status deleted = InTransaction(Access::kWrite, deadline, [&](SqliteDatabase& database) -> absl::Status {
-    if (absl::Status found = FindStoredKey(database, *id).status(); !found.ok()) return found;
-    const absl::StatusOr<std::vector<FirstUseRecord>> records = FirstUsesOfKey(database, *id);
-    if (!records.ok()) return records.status();
-    if (!records->empty() && !force) return KeyInUse(*id, *records);
-    if (absl::Status dropped = DropFirstUsesOfKey(database, *id); !dropped.ok()) return dropped;
-    return DeleteStoredKey(database, *id);
-  });
+  const absl::Status deleted =
+      InTransaction(Access::kWrite, call.deadline, [&](SqliteDatabase& database) -> absl::Status {
+        if (absl::Status found = FindStoredKey(database, *id).status(); !found.ok()) return found;
+        const absl::StatusOr<std::vector<FirstUseRecord>> records = FirstUsesOfKey(database, *id);
+        if (!records.ok()) return records.status();
+        if (!records->empty() && !force) return KeyInUse(*id, *records);
+        if (absl::Status dropped = DropFirstUsesOfKey(database, *id); !dropped.ok()) return dropped;
+        return DeleteStoredKey(database, *id);
+      });
   if (!deleted.ok()) return deleted;
   // The wrapped key shall not stay in the log either. Whoever holds the lock now is not waited for: the log is emptied
   // again and again anyway.
@@ -233,39 +238,46 @@ absl::Status LocalKeyStore::Delete(const std::string& key_id, bool force, absl::
 }
 
 absl::StatusOr<FirstUseRecord> LocalKeyStore::ClaimFirstUse(const std::string& key_id, const FirstUseRecord& claim,
-                                                            absl::Time deadline) {
+                                                            const KeyCall& call) {
   const absl::StatusOr<std::string> id = CanonicalKeyId(key_id);
   if (!id.ok()) return id.status();
   if (absl::Status check = CheckRecord(claim); !check.ok()) return check;
   FirstUseRecord stands = claim;
-  const absl::Status claimed = InTransaction(Access::kWrite, deadline, [&](SqliteDatabase& database) -> absl::Status {
-    if (absl::Status found = FindStoredKey(database, *id).status(); !found.ok()) return found;
-    absl::StatusOr<std::optional<FirstUseRecord>> standing = FindFirstUse(database, *id, claim.volume_id);
-    if (!standing.ok()) return standing.status();
-    if (!standing->has_value()) return PutFirstUse(database, *id, claim, absl::Now());
-    stands = **std::move(standing);
-    return absl::OkStatus();
-  });
+  const absl::Status claimed =
+      InTransaction(Access::kWrite, call.deadline, [&](SqliteDatabase& database) -> absl::Status {
+        if (absl::Status found = FindStoredKey(database, *id).status(); !found.ok()) return found;
+        absl::StatusOr<std::optional<FirstUseRecord>> standing = FindFirstUse(database, *id, claim.volume_id);
+        if (!standing.ok()) return standing.status();
+        if (!standing->has_value()) return PutFirstUse(database, *id, claim, absl::Now());
+        stands = **std::move(standing);
+        return absl::OkStatus();
+      });
   if (!claimed.ok()) return claimed;
   return stands;
 }
 
 absl::Status LocalKeyStore::RecordFirstUse(const std::string& key_id, const FirstUseRecord& record,
-                                           absl::Time deadline) {
+                                           const KeyCall& call) {
   const absl::StatusOr<std::string> id = CanonicalKeyId(key_id);
   if (!id.ok()) return id.status();
   if (absl::Status check = CheckRecord(record); !check.ok()) return check;
-  return InTransaction(Access::kWrite, deadline, [&](SqliteDatabase& database) -> absl::Status {
+  return InTransaction(Access::kWrite, call.deadline, [&](SqliteDatabase& database) -> absl::Status {
     if (absl::Status found = FindStoredKey(database, *id).status(); !found.ok()) return found;
     return PutFirstUse(database, *id, record, absl::Now());
   });
 }
 
-absl::Status LocalKeyStore::DropFirstUse(const std::string& key_id, const std::string& volume_id, absl::Time deadline) {
+absl::Status LocalKeyStore::DropFirstUse(const std::string& key_id, const std::string& volume_id, const KeyCall& call) {
   const absl::StatusOr<std::string> id = CanonicalKeyId(key_id);
   if (!id.ok()) return id.status();
-  return InTransaction(Access::kWrite, deadline,
+  return InTransaction(Access::kWrite, call.deadline,
                        [&](SqliteDatabase& database) { return DropFirstUsesOfVolume(database, volume_id); });
+}
+
+std::vector<CheckStep> LocalKeyStore::Check(const KeyCall& call) {
+  const absl::Status read = InTransaction(Access::kRead, call.deadline,
+                                          [](SqliteDatabase& database) { return StoreHasSchema(database).status(); });
+  return {{.name = "open", .passed = read.ok(), .detail = std::string(read.message()), .remedy = ""}};
 }
 
 }  // namespace volcrypt

@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
-#include "tests/unit/keys/store_directory.h"
+#include "tests/unit/keys/local/store_directory.h"
 
 namespace volcrypt {
 namespace {
