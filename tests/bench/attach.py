@@ -73,7 +73,7 @@ def main():
         sys.exit("attach.py: this changes the machine it runs on; call tools/bench attach")
     os.environ["VOLCRYPT_BUILD"] = os.path.abspath(arguments.build)
     os.environ["DM_DISABLE_UDEV"] = "1"
-    sys.path[:0] = [NODE]
+    sys.path[:0] = [NODE, os.path.dirname(HERE)]
     sys.dont_write_bytecode = True
     from harness import Agent, paths
     from harness.devices import Device

@@ -4,8 +4,8 @@ import os
 import threading
 
 from harness import NodeCase, mapping_path
-from harness.api import Api, ApiError
 from harness.devices import MIB, run
+from testkit.api import ApiError
 
 
 class InUse(NodeCase):
@@ -137,7 +137,7 @@ class SwappedLink(LinkCase):
         link, end = self.link(blank.path), threading.Event()
         flipping = threading.Thread(target=flip, args=(link, (blank.path, data.path), end))
         flipping.start()
-        api, outcomes = Api(), {"formatted": 0, "DEVICE_NOT_BLANK": 0}
+        api, outcomes = self.new_api(), {"formatted": 0, "DEVICE_NOT_BLANK": 0}
         try:
             for _ in range(self.ROUNDS):
                 outcomes[self.attach_through(api, link, key, blank)] += 1

@@ -5,8 +5,8 @@ import os
 
 from harness import BlockDevice, NodeCase, mapping_path, wait_until
 from harness.agent import CONFIG, is_alive
-from harness.api import ApiError
 from harness.devices import MIB, run
+from testkit.api import ApiError
 
 PATIENCE = 3  # seconds that the callers wait for a device that hangs
 

@@ -9,7 +9,7 @@ import subprocess
 
 from harness import Ctl, NodeCase, mapping_path, paths, wait_until
 from harness.agent import CONFIG
-from harness.api import ApiError
+from testkit.api import ApiError
 
 NOBODY = 65534
 COMPUTE_UID = 42436

@@ -3,8 +3,8 @@
 import grpc
 
 from harness import NodeCase, mapping_path
-from harness.api import ApiError
 from harness.devices import run
+from testkit.api import ApiError
 
 MANY = 32
 

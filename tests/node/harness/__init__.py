@@ -4,6 +4,6 @@ from harness.agent import Agent
 from harness.case import NodeCase
 from harness.ctl import Ctl, Result
 from harness.devices import BlockDevice, Device, DmDevice, FileVolume, mapping_path
-from harness.waiting import wait_until
+from testkit.waiting import wait_until
 
 __all__ = ["Agent", "BlockDevice", "Ctl", "Device", "DmDevice", "FileVolume", "NodeCase", "Result", "mapping_path", "wait_until"]

@@ -6,7 +6,7 @@ import subprocess
 import time
 
 from harness import paths
-from harness.waiting import wait_until
+from testkit.waiting import wait_until
 
 CONFIG = f"""
 [volumes]

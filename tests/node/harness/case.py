@@ -7,10 +7,10 @@ import uuid
 
 from harness import paths
 from harness.agent import Agent
-from harness.api import Api, ApiError, as_json
 from harness.ctl import Ctl
 from harness.devices import Device, DmDevice, FileVolume, mapping_path, run
-from harness.waiting import wait_until
+from testkit.api import Api, ApiError, as_json
+from testkit.waiting import wait_until
 
 # volcryptctl's exit status for the reasons that the tests meet (docs: volcryptctl --help).
 EXIT_STATUS = {
@@ -123,8 +123,13 @@ class NodeCase(unittest.TestCase):
             self._api.close()  # its connection would wait before it tries again
             self._api = None
         if self._api is None:
-            self._api, self._api_of = Api(), self.agent.pid
+            self._api, self._api_of = self.new_api(), self.agent.pid
         return self._api
+
+    @staticmethod
+    def new_api():
+        """A connection of the test's own; it closes it."""
+        return Api(f"unix:{paths.SOCKET}")
 
     # Calls and what they must come to.
 

@@ -1,16 +1,17 @@
 """The gRPC API from Python, without the cost of a process per call, which is half a second on the node."""
 
+import atexit
+import functools
 import importlib
 import os
+import shutil
+import subprocess
 import sys
+import tempfile
 
 import grpc
 from google.protobuf import json_format
 
-from harness import paths
-from harness.devices import run
-
-_GENERATED = "/run/volcrypt-test-api"
 _SERVICES = {
     "VolumeEncryptorService": "volume_encryptor",
     "VolumeAdminService": "volume_admin",
@@ -19,15 +20,15 @@ _SERVICES = {
 }
 
 
+@functools.cache
 def _generate():
     """The message classes of proto/, by protoc; once a run."""
-    source = os.path.join(os.path.dirname(__file__), "../../../proto")
-    if not os.path.exists(_GENERATED):
-        os.makedirs(_GENERATED)
-        protos = [f"volcrypt/v1/{name}.proto" for name in _SERVICES.values()] + ["google_rpc/error_details.proto"]
-        run("protoc", f"--proto_path={source}", f"--python_out={_GENERATED}", *protos)
-    if _GENERATED not in sys.path:
-        sys.path.insert(0, _GENERATED)
+    source = os.path.join(os.path.dirname(__file__), "../../proto")
+    generated = tempfile.mkdtemp(prefix="volcrypt-test-api-")
+    atexit.register(shutil.rmtree, generated, ignore_errors=True)
+    protos = [f"volcrypt/v1/{name}.proto" for name in _SERVICES.values()] + ["google_rpc/error_details.proto"]
+    subprocess.run(["protoc", f"--proto_path={source}", f"--python_out={generated}", *protos], check=True)
+    sys.path.insert(0, generated)
 
 
 def messages(name):
@@ -58,12 +59,12 @@ class ApiError(Exception):
 
 
 class Api:
-    """Api()("AttachVolume", volume_id=..., device=..., timeout=30) calls the RPC and returns its response.
+    """Api("unix:PATH")("AttachVolume", volume_id=..., device=..., timeout=30) calls the RPC and returns its response.
 
     .start(...) returns a future: .result() as above. One Api serves many threads and many calls at once.
     """
 
-    def __init__(self, endpoint=f"unix:{paths.SOCKET}"):
+    def __init__(self, endpoint):
         _generate()
         self.channel = grpc.insecure_channel(endpoint)
         self._methods = {}

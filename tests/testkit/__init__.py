@@ -1,0 +1,1 @@
+"""What Python tests share, wherever they run: the gRPC client, bounded waiting, the search for secrets, the counts."""
