@@ -27,6 +27,8 @@ struct KeyCall {
 
   absl::Time deadline;
   const CallerTokens* tokens;  // outlive the call, and are not kept beyond it
+  // For what an operator should know of a call that succeeded, as a whole sentence; null: nobody listens.
+  std::vector<std::string>* warnings = nullptr;
 };
 
 // "Volume V is being, or was, formatted as LUKS UUID U by host H", kept beside the key so that every host can see it.
