@@ -67,6 +67,7 @@ struct BarbicanConfig {
 // One fixed key for everything: ConfKeyManager of nova and cinder.
 struct FixedKeyConfig {
   std::string fixed_key_file;  // hexadecimal text
+  bool high_entropy = false;   // vouches for a key from a random generator, of at least 128 bits
 };
 
 struct KmipConfig {

@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "agent/config_values.h"
 #include "agent/encryption_rules.h"
+#include "agent/key_manager_sections.h"
 
 namespace volcrypt {
 namespace {
@@ -20,7 +21,6 @@ constexpr uint32_t kMaxOperations = 1000;
 // More than any size below it that means something; which ones do is a rule of the cipher.
 constexpr uint32_t kMaxKeySizeBits = 4096;
 constexpr uint32_t kMaxSectorSizeBytes = 65536;
-constexpr char kLocalType[] = "local";
 
 std::string WrongWithFormat(const std::string& format) {
   if (format == "plain") {
@@ -30,10 +30,8 @@ std::string WrongWithFormat(const std::string& format) {
 }
 
 std::string WrongWithKeyManagerType(const std::string& type) {
-  if (type == kLocalType) return "";
-  const bool is_planned = type == "barbican" || type == "conf" || type == "kmip";
-  return absl::StrCat(Quoted(type), is_planned ? " is not supported by this version" : " is unknown",
-                      "; the types are: ", kLocalType);
+  if (NewKeyManagerSection(type)) return "";
+  return absl::StrCat(Quoted(type), " is unknown; the types are: ", KeyManagerTypeList());
 }
 
 }  // namespace
@@ -138,24 +136,26 @@ void ConfigReader::ReadKeyManagers(ConfigTable& key_managers) {
       continue;
     }
     if (!section) continue;
-    std::string type;
-    const bool has_type = section->Read("type", type, WrongWithKeyManagerType);
-    if (!has_type && section->Has("type")) continue;
-    if (!has_type && is_new) {
-      section->FailTable(absl::StrCat("has no type; the types are: ", kLocalType));
-      continue;
-    }
-    ReadLocalKeyManager(*section, name);
+    auto* const typed = TypedSection(*section, name, is_new);
+    if (typed != nullptr) ReadKeyManagerSection(*section, *typed);
   }
 }
 
-void ConfigReader::ReadLocalKeyManager(ConfigTable& section, const std::string& name) {
-  const auto it = config_.key_managers.sections.try_emplace(name, LocalKeyManagerConfig{}).first;
-  auto& config = std::get<LocalKeyManagerConfig>(it->second);
-  section.Read("path", config.path, WrongWithFile);
-  section.Read("kek_file", config.kek_file,
-               [](const std::string& path) { return path.empty() ? "" : WrongWithSecretFile(path); });
-  section.Finish();
+// Null when the type is wrong: then nobody can say which of the other keys are.
+KeyManagersConfig::Section* ConfigReader::TypedSection(ConfigTable& section, const std::string& name, bool is_new) {
+  auto& sections = config_.key_managers.sections;
+  std::string type;
+  if (!section.Read("type", type, WrongWithKeyManagerType)) {
+    if (section.Has("type")) return nullptr;
+    if (is_new) section.FailTable(absl::StrCat("has no type; the types are: ", KeyManagerTypeList()));
+    const auto known = sections.find(name);
+    return known == sections.end() ? nullptr : &known->second;
+  }
+  const KeyManagersConfig::Section fresh = *NewKeyManagerSection(type);
+  const auto [known, inserted] = sections.try_emplace(name, fresh);
+  if (known->second.index() == fresh.index()) return &known->second;
+  section.Fail("type", "is another one than in an earlier file; give the section another name");
+  return nullptr;
 }
 
 ConfigResult ConfigReader::Finish() {
@@ -184,8 +184,14 @@ void ConfigReader::CheckKeyManagers() {
     report_.Fail(report_.PlaceOf({"key_manager.default", "key_managers"}), "key_manager.default",
                  absl::StrCat(Quoted(config.default_name), " names no section of [key_managers]; there are: ", names));
   }
+  for (const auto& [name, section] : config.sections) CheckKeyManagerSection(name, section, report_);
+  CheckStorePaths();
+  CheckFixedKeys();
+}
+
+void ConfigReader::CheckStorePaths() {
   std::map<std::string, std::string> section_of_path;
-  for (const auto& [name, section] : config.sections) {
+  for (const auto& [name, section] : config_.key_managers.sections) {
     const auto* const local = std::get_if<LocalKeyManagerConfig>(&section);
     if (local == nullptr) continue;
     const std::string& path = local->path;
@@ -196,6 +202,20 @@ void ConfigReader::CheckKeyManagers() {
                  absl::StrCat(Quoted(path), " is the key store of [key_managers.", other->second,
                               "] too; give each a file of its own"));
   }
+}
+
+// The id of the fixed key is the same in all of them, and callers name none.
+void ConfigReader::CheckFixedKeys() {
+  const KeyManagersConfig& config = config_.key_managers;
+  std::vector<std::string> names;
+  for (const auto& [name, section] : config.sections) {
+    if (std::holds_alternative<FixedKeyConfig>(section)) names.push_back(name);
+  }
+  if (names.size() < 2 || std::ranges::find(names, config.default_name) != names.end()) return;
+  const std::string key = absl::StrCat("key_managers.", names.back());
+  report_.Fail(report_.PlaceOf({key}), key,
+               absl::StrCat("is of type \"conf\", as is [key_managers.", names.front(),
+                            "], and neither is the default: keep one, so that it is clear whose the fixed key is"));
 }
 
 }  // namespace volcrypt

@@ -30,9 +30,11 @@ class ConfigReader {
   void ReadVolumes(ConfigTable& volumes);
   void ReadKeyManager(ConfigTable& key_manager);
   void ReadKeyManagers(ConfigTable& key_managers);
-  void ReadLocalKeyManager(ConfigTable& section, const std::string& name);
+  KeyManagersConfig::Section* TypedSection(ConfigTable& section, const std::string& name, bool is_new);
   void CheckEncryption();
   void CheckKeyManagers();
+  void CheckStorePaths();
+  void CheckFixedKeys();
 
   Config config_;
   ConfigReport report_;

@@ -45,6 +45,18 @@ bool ConfigTable::Read(const std::string& key, std::string& value, const Check& 
   return node != nullptr && ReadText(PathOf(key), *node, value, check);
 }
 
+bool ConfigTable::Read(const std::string& key, bool& value) {
+  const toml::node* const node = Find(key);
+  if (node == nullptr) return false;
+  const auto* const boolean = node->as_boolean();
+  if (boolean == nullptr) {
+    FailType(key, *node, "true or false, without quotation marks");
+    return false;
+  }
+  value = boolean->get();
+  return true;
+}
+
 bool ConfigTable::Read(const std::string& key, uint32_t& value, uint32_t least, uint32_t most) {
   const toml::node* const node = Find(key);
   if (node == nullptr) return false;

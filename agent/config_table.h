@@ -27,6 +27,7 @@ class ConfigTable {
 
   // Each sets `value` and answers true when the key is there and right; otherwise leaves it alone.
   bool Read(const std::string& key, std::string& value, const Check& check);
+  bool Read(const std::string& key, bool& value);
   bool Read(const std::string& key, uint32_t& value, uint32_t least, uint32_t most);
   bool Read(const std::string& key, absl::Duration& value, absl::Duration least, absl::Duration most);
   // An empty list is wrong when `need_one`.

@@ -1,5 +1,6 @@
 #include "agent/config_values.h"
 
+#include <arpa/inet.h>
 #include <sys/un.h>
 
 #include <algorithm>
@@ -13,6 +14,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "agent/encryption_rules.h"
 
 namespace volcrypt {
@@ -24,6 +27,9 @@ constexpr size_t kMaxAccountName = 256;
 constexpr size_t kMaxKeyManagerName = 64;
 constexpr char kUnixPrefix[] = "unix:";
 constexpr char kCredentialPrefix[] = "credential:";
+constexpr size_t kMaxUrl = 2048;
+constexpr size_t kMaxHost = 253;  // of a name in the DNS
+constexpr size_t kMaxPortDigits = 5;
 
 struct UnitRow {
   const char* name;
@@ -35,6 +41,47 @@ bool IsCredentialName(const std::string& name) {
   return !name.empty() && name.size() <= NAME_MAX && name[0] != '.' && std::ranges::all_of(name, [](char c) {
     return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-' || c == '@';
   });
+}
+
+bool IsHostName(absl::string_view host) {
+  return !host.empty() && host.size() <= kMaxHost && host.front() != '-' && std::ranges::all_of(host, [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '-' || c == '_';
+  });
+}
+
+bool IsIpv6Address(const std::string& text) {
+  in6_addr address{};
+  return inet_pton(AF_INET6, text.c_str(), &address) == 1;
+}
+
+bool IsPort(absl::string_view text) {
+  int port = 0;
+  return !text.empty() && text.size() <= kMaxPortDigits &&
+         std::ranges::all_of(text, [](char c) { return absl::ascii_isdigit(static_cast<unsigned char>(c)); }) &&
+         absl::SimpleAtoi(text, &port) && port > 0 && port < 65536;
+}
+
+enum class Port : bool { kOptional, kRequired };
+
+// HOST or [IPV6], then :PORT.
+bool IsAuthority(absl::string_view text, Port port) {
+  const size_t host_end = absl::StartsWith(text, "[") ? text.find(']') : text.find(':');
+  if (absl::StartsWith(text, "[")) {
+    if (host_end == absl::string_view::npos || !IsIpv6Address(std::string(text.substr(1, host_end - 1)))) return false;
+    text.remove_prefix(host_end + 1);
+  } else {
+    if (!IsHostName(text.substr(0, host_end))) return false;
+    text.remove_prefix(std::min(host_end, text.size()));
+  }
+  if (text.empty()) return port == Port::kOptional;
+  return absl::ConsumePrefix(&text, ":") && IsPort(text);
+}
+
+// What RFC 3986 lets stand in a path.
+bool IsUrlPath(absl::string_view path) {
+  constexpr absl::string_view kMarks = "/-._~!$&'()*+,;=:@%";
+  return std::ranges::all_of(
+      path, [&](char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)) || absl::StrContains(kMarks, c); });
 }
 
 }  // namespace
@@ -116,6 +163,27 @@ std::string WrongWithAllowedCipher(const std::string& cipher) {
 std::string WrongWithAccount(const std::string& name) {
   if (!name.empty() && name.size() <= kMaxAccountName) return "";
   return absl::StrCat(Quoted(name), " is no user's or group's name or number");
+}
+
+// A URL that is refused for a user in it is not repeated: a password stands there too.
+std::string WrongWithUrl(const std::string& url) {
+  absl::string_view rest = url;
+  if (!absl::ConsumePrefix(&rest, "https://") && !absl::ConsumePrefix(&rest, "http://")) {
+    return absl::StrContains(url, '@') ? "must begin with https:// or http://"
+                                       : absl::StrCat(Quoted(url), " must begin with https:// or http://");
+  }
+  const size_t slash = rest.find('/');
+  const absl::string_view authority = rest.substr(0, slash);
+  if (absl::StrContains(authority, '@')) return "must not name a user: credentials have keys of their own";
+  if (url.size() > kMaxUrl) return absl::StrCat(Quoted(url), " is too long for a URL");
+  const bool right =
+      IsAuthority(authority, Port::kOptional) && (slash == absl::string_view::npos || IsUrlPath(rest.substr(slash)));
+  return right ? "" : absl::StrCat(Quoted(url), " must be a URL of the form https://HOST:PORT/PATH");
+}
+
+std::string WrongWithHostAndPort(const std::string& server) {
+  if (IsAuthority(server, Port::kRequired)) return "";
+  return absl::StrCat(Quoted(server), " must be HOST:PORT, an IPv6 address as [ADDRESS]:PORT");
 }
 
 std::string WrongWithKeyManagerName(const std::string& name) {

@@ -28,6 +28,10 @@ std::string WrongWithListen(const std::string& endpoint);
 std::string WrongWithAllowedCipher(const std::string& cipher);
 // The name or number of a user or group.
 std::string WrongWithAccount(const std::string& name);
+// http:// or https://, a host, perhaps a port and a path; no user, query or fragment.
+std::string WrongWithUrl(const std::string& url);
+// HOST:PORT, an IPv6 address as [ADDRESS]:PORT.
+std::string WrongWithHostAndPort(const std::string& server);
 // Part of MANAGER:KEY_ID on a command line.
 std::string WrongWithKeyManagerName(const std::string& name);
 

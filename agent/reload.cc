@@ -1,6 +1,8 @@
 #include "agent/reload.h"
 
 #include <tuple>
+#include <type_traits>
+#include <variant>
 
 namespace volcrypt {
 namespace {
@@ -14,16 +16,33 @@ auto Parts(const VolumesConfig& volumes) {
                         Parts(volumes.encryption));
 }
 
-bool Same(const LocalKeyManagerConfig& a, const LocalKeyManagerConfig& b) {
-  return std::tie(a.path, a.kek_file) == std::tie(b.path, b.kek_file);
+auto Parts(const LocalKeyManagerConfig& local) { return std::tie(local.path, local.kek_file); }
+
+auto Parts(const BarbicanConfig& barbican) {
+  return std::tie(barbican.auth_url, barbican.application_credential_id, barbican.application_credential_secret_file,
+                  barbican.username, barbican.password_file, barbican.project_name, barbican.user_domain_name,
+                  barbican.project_domain_name, barbican.region, barbican.interface, barbican.endpoint,
+                  barbican.ca_file, barbican.accept_caller_token, barbican.grant_agent_read, barbican.timeout);
+}
+
+auto Parts(const FixedKeyConfig& fixed) { return std::tie(fixed.fixed_key_file, fixed.high_entropy); }
+
+auto Parts(const KmipConfig& kmip) {
+  return std::tie(kmip.servers, kmip.client_certificate, kmip.client_private_key, kmip.ca_file, kmip.username,
+                  kmip.password_file, kmip.timeout);
+}
+
+bool Same(const KeyManagersConfig::Section& a, const KeyManagersConfig::Section& b) {
+  if (a.index() != b.index()) return false;
+  return std::visit(
+      [&b](const auto& config) { return Parts(config) == Parts(std::get<std::decay_t<decltype(config)>>(b)); }, a);
 }
 
 bool Same(const KeyManagersConfig& a, const KeyManagersConfig& b) {
   if (a.default_name != b.default_name || a.sections.size() != b.sections.size()) return false;
   for (const auto& [name, section] : a.sections) {
     const auto other = b.sections.find(name);
-    if (other == b.sections.end() || other->second.index() != section.index()) return false;
-    if (!Same(std::get<LocalKeyManagerConfig>(section), std::get<LocalKeyManagerConfig>(other->second))) return false;
+    if (other == b.sections.end() || !Same(section, other->second)) return false;
   }
   return true;
 }

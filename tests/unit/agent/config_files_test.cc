@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/config.h"
+#include "tests/unit/agent/config_errors.h"
 #include "tests/unit/agent/temp_directory.h"
 
 namespace volcrypt {
@@ -17,12 +18,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-std::vector<std::string> ErrorsOf(const ConfigResult& result) {
-  std::vector<std::string> errors;
-  for (const ConfigError& error : result.errors) errors.push_back(ToString(error));
-  return errors;
-}
 
 class LoadConfigTest : public testing::Test {
  protected:
@@ -83,6 +78,30 @@ TEST_F(LoadConfigTest, DropInChangesOneKeyOfAKeyManagerThatIsThere) {
   EXPECT_EQ(local.path, "/a");
   EXPECT_EQ(local.kek_file, "/k");
   EXPECT_TRUE(result.config.key_managers.sections.contains("other"));
+}
+
+TEST_F(LoadConfigTest, WhatASectionNeedsMayStandInAnyFile) {
+  directory_.Write("volcryptd.toml",
+                   "[key_manager]\ndefault = 'b'\n[key_managers.b]\ntype = 'barbican'\nauth_url = 'https://k/v3'\n");
+  directory_.Write("volcryptd.d/1.toml",
+                   "[key_managers.b]\nusername = 'u'\npassword_file = '/p'\nproject_name = 'p'\n");
+  EXPECT_THAT(ErrorsOf(Load()), IsEmpty());
+  directory_.Write("volcryptd.d/2.toml", "[key_managers.b]\napplication_credential_id = 'i'\n");
+  EXPECT_THAT(ErrorsOf(Load()), ElementsAre(HasSubstr(DropIn("1.toml") + ":2: key_managers.b.username: excludes")));
+}
+
+TEST_F(LoadConfigTest, SectionKeepsItsType) {
+  directory_.Write("volcryptd.toml", "[key_managers.local]\ntype = 'local'\n");
+  directory_.Write("volcryptd.d/1.toml", "[key_managers.local]\ntype = 'conf'\nfixed_key_file = '/f'\n");
+  EXPECT_THAT(
+      ErrorsOf(Load()),
+      ElementsAre(HasSubstr(DropIn("1.toml") + ":2: key_managers.local.type: is another one than in an earlier")));
+}
+
+TEST_F(LoadConfigTest, SectionWithoutATypeIsReportedOnce) {
+  directory_.Write("volcryptd.toml", "[key_managers.local]\npath = '/a'\n");
+  directory_.Write("volcryptd.d/1.toml", "[key_managers.local]\npath = '/b'\n");
+  EXPECT_THAT(ErrorsOf(Load()), ElementsAre(HasSubstr(Main() + ":1: key_managers.local: has no type")));
 }
 
 TEST_F(LoadConfigTest, ErrorsOfAllFilesAreReportedEachWithItsFile) {
@@ -164,7 +183,8 @@ TEST(SampleConfig, HasEveryKeyThatTheReaderKnows) {
   }
   size_t count = 0;
   for (const char* head : {"[server]\n", "[[access]]\n", "[volumes]\n", "[key_manager]\n",
-                           "[key_managers.local]\ntype='local'\n", "[log]\n"}) {
+                           "[key_managers.local]\ntype='local'\n", "[key_managers.x]\ntype='barbican'\n",
+                           "[key_managers.x]\ntype='conf'\n", "[key_managers.x]\ntype='kmip'\n", "[log]\n"}) {
     for (const std::string& key : KnownKeys(head)) {
       const bool is_there =
           sample.find("\n" + key + " = ") != std::string::npos || sample.find("\n#" + key + " = ") != std::string::npos;
@@ -172,7 +192,7 @@ TEST(SampleConfig, HasEveryKeyThatTheReaderKnows) {
       ++count;
     }
   }
-  EXPECT_EQ(count, 18U);
+  EXPECT_EQ(count, 45U);
 }
 
 TEST(SampleConfig, ExampleInItsCommentsIsRight) {
@@ -185,6 +205,7 @@ TEST(SampleConfig, ExampleInItsCommentsIsRight) {
   const ConfigResult result = ParseConfig(text, "volcryptd.toml");
   EXPECT_THAT(ErrorsOf(result), IsEmpty());
   EXPECT_EQ(result.config.access.size(), 1U);
+  EXPECT_EQ(result.config.key_managers.sections.size(), 4U);
 }
 
 }  // namespace

@@ -1,12 +1,11 @@
-#include "agent/config.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <ostream>
 #include <string>
-#include <variant>
 #include <vector>
+
+#include "agent/config.h"
+#include "tests/unit/agent/config_errors.h"
 
 namespace volcrypt {
 namespace {
@@ -14,18 +13,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-std::vector<std::string> ErrorsOf(const ConfigResult& result) {
-  std::vector<std::string> errors;
-  for (const ConfigError& error : result.errors) errors.push_back(ToString(error));
-  return errors;
-}
-
-std::vector<std::string> ErrorsOf(const std::string& text) { return ErrorsOf(ParseConfig(text, "f.toml")); }
-
-const LocalKeyManagerConfig& Local(const Config& config, const std::string& name) {
-  return std::get<LocalKeyManagerConfig>(config.key_managers.sections.at(name));
-}
 
 TEST(ParseConfig, EveryKeyReachesItsPlace) {
   const ConfigResult result = ParseConfig(R"(
@@ -76,19 +63,9 @@ level = "debug"
   EXPECT_THAT(config.volumes.device_prefixes, ElementsAre("/dev/mapper/", "/srv/volumes/"));
   EXPECT_THAT(config.volumes.allowed_ciphers, ElementsAre("aes-cbc-essiv:sha256"));
   EXPECT_EQ(config.key_managers.default_name, "second");
-  EXPECT_EQ(Local(config, "second").path, "/srv/keys.db");
-  EXPECT_EQ(Local(config, "second").kek_file, "credential:my.kek");
+  EXPECT_EQ(LocalSection(config, "second").path, "/srv/keys.db");
+  EXPECT_EQ(LocalSection(config, "second").kek_file, "credential:my.kek");
   EXPECT_EQ(config.log.level, "debug");
-}
-
-TEST(ParseConfig, ConfiguredKeyManagersReplaceTheBuiltInOne) {
-  const ConfigResult result = ParseConfig(
-      "[key_manager]\ndefault = 'a'\n[key_managers.a]\ntype = 'local'\npath = '/a'\n"
-      "[key_managers.b]\ntype = 'local'\npath = '/b'\n",
-      "f.toml");
-  EXPECT_THAT(ErrorsOf(result), IsEmpty());
-  EXPECT_EQ(result.config.key_managers.sections.size(), 2U);
-  EXPECT_FALSE(result.config.key_managers.sections.contains("local"));
 }
 
 TEST(ParseConfig, EmptyTextGivesTheDefaults) {
@@ -144,24 +121,9 @@ TEST(ParseConfig, SyntaxErrorNamesItsLine) {
   EXPECT_THAT(ErrorsOf("a = '\xff'\n"), ElementsAre(HasSubstr("f.toml:1: is not TOML: ")));
 }
 
-struct WrongRow {
-  std::string text;
-  std::string key;
-  std::string what;
-};
-
-std::ostream& operator<<(std::ostream& out, const WrongRow& row) { return out << row.text; }
-
-// One mistake, one error: at `key`, saying `what`.
 class WrongConfig : public testing::TestWithParam<WrongRow> {};
 
-TEST_P(WrongConfig, IsReportedOnce) {
-  const ConfigResult result = ParseConfig(GetParam().text, "f.toml");
-  ASSERT_EQ(result.errors.size(), 1U) << GetParam().text << testing::PrintToString(ErrorsOf(result));
-  EXPECT_EQ(result.errors[0].key, GetParam().key) << GetParam().text;
-  EXPECT_THAT(result.errors[0].what, HasSubstr(GetParam().what)) << GetParam().text;
-  EXPECT_GT(result.errors[0].line, 0U) << GetParam().text;
-}
+TEST_P(WrongConfig, IsReportedOnce) { ExpectReportedOnce(GetParam()); }
 
 INSTANTIATE_TEST_SUITE_P(
     Types, WrongConfig,
@@ -241,40 +203,10 @@ INSTANTIATE_TEST_SUITE_P(
         WrongRow{"[volumes]\ndevice_prefixes = ['/dev/../etc/']\n", "volumes.device_prefixes[0]", "without \".\""},
         WrongRow{"[volumes]\ndevice_prefixes = ['//dev/']\n", "volumes.device_prefixes[0]", "doubled slashes"}));
 
-INSTANTIATE_TEST_SUITE_P(
-    KeyManagers, WrongConfig,
-    testing::Values(
-        WrongRow{"[key_manager]\ndefault = 'x'\n", "key_manager.default", "names no section of [key_managers]"},
-        WrongRow{"[key_managers.x]\ntype = 'local'\n", "key_manager.default", "there are: x"},
-        WrongRow{"[key_managers]\n", "key_manager.default", "there are: none"},
-        WrongRow{"[key_managers.local]\npath = '/a'\n", "key_managers.local", "has no type; the types are: local"},
-        WrongRow{"[key_managers.local]\ntype = 'vault'\n", "key_managers.local.type", "unknown; the types are: local"},
-        WrongRow{"[key_managers.local]\ntype = 'barbican'\nauth_url = ''\n", "key_managers.local.type",
-                 "not supported by this version; the types are: local"},
-        WrongRow{"[key_managers.local]\ntype = 'local'\npath = 'a'\n", "key_managers.local.path", "absolute"},
-        WrongRow{"[key_managers.local]\ntype = 'local'\npath = '/a/'\n", "key_managers.local.path", "is a directory"},
-        WrongRow{"[key_managers.local]\ntype = 'local'\nkek_file = 'k'\n", "key_managers.local.kek_file", "absolute"},
-        WrongRow{"[key_managers.local]\ntype = 'local'\nkek_file = 'credential:'\n", "key_managers.local.kek_file",
-                 "credential:NAME"},
-        WrongRow{"[key_managers.local]\ntype = 'local'\nkek_file = 'credential:../x'\n", "key_managers.local.kek_file",
-                 "credential:NAME"},
-        WrongRow{"[key_managers.local]\ntype = 'local'\nservers = []\n", "key_managers.local.servers", "unknown"},
-        WrongRow{"[key_managers.local]\ntype = 'local'\n[key_managers.b]\ntype = 'local'\n", "key_managers.local.path",
-                 "is the key store of [key_managers.b] too"},
-        WrongRow{"[key_managers.local]\ntype = 'local'\n[key_managers.'a:b']\ntype = 'local'\n", "key_managers.\"a:b\"",
-                 "is no name of a key manager"}));
-
 INSTANTIATE_TEST_SUITE_P(LaterVersions, WrongConfig,
                          testing::Values(WrongRow{"[libvirt]\nuri = ''\n", "libvirt", "not supported by this version"},
                                          WrongRow{"[metrics]\nlisten = ''\n", "metrics", "not supported"},
                                          WrongRow{"[audit]\nfile = ''\n", "audit", "not supported"}));
-
-TEST(ParseConfig, SecretInThePlaceOfItsFileIsNotRepeated) {
-  const std::vector<std::string> errors =
-      ErrorsOf("[key_managers.local]\ntype = 'local'\nkek_file = '00112233445566778899aabbccddeeff'\n");
-  ASSERT_EQ(errors.size(), 1U);
-  EXPECT_THAT(errors[0], testing::Not(HasSubstr("0011")));
-}
 
 TEST(ParseConfig, NamesFromTheFileCannotGarbleAMessage) {
   const std::vector<std::string> errors = ErrorsOf("[server]\n\"a\\nb\\u001b[1m\" = 1\n");

@@ -46,5 +46,66 @@ TEST(Reload, EveryOtherChangeIsNamed) {
   }
 }
 
+// A section of this type: the same as it is needs no restart, with any one change it does.
+template <typename Section>
+void ExpectRestartForEach(const std::vector<std::function<void(Section&)>>& changes) {
+  Config running;
+  running.key_managers.sections = {{"x", Section()}};
+  EXPECT_EQ(NeedRestart(running, running), Names{});
+  for (size_t i = 0; i < changes.size(); ++i) {
+    Section section;
+    changes[i](section);
+    Config fresh;
+    fresh.key_managers.sections = {{"x", section}};
+    EXPECT_EQ(NeedRestart(running, fresh), Names{"key_managers"}) << "change " << i;
+  }
+}
+
+TEST(Reload, EveryChangeOfABarbicanSectionNeedsARestart) {
+  using Section = BarbicanConfig;
+  ExpectRestartForEach<Section>({
+      [](Section& section) { section.auth_url = "https://k/v3"; },
+      [](Section& section) { section.application_credential_id = "i"; },
+      [](Section& section) { section.application_credential_secret_file = "/s"; },
+      [](Section& section) { section.username = "u"; },
+      [](Section& section) { section.password_file = "/p"; },
+      [](Section& section) { section.project_name = "p"; },
+      [](Section& section) { section.user_domain_name = "d"; },
+      [](Section& section) { section.project_domain_name = "d"; },
+      [](Section& section) { section.region = "r"; },
+      [](Section& section) { section.interface = "public"; },
+      [](Section& section) { section.endpoint = "https://b"; },
+      [](Section& section) { section.ca_file = "/ca"; },
+      [](Section& section) { section.accept_caller_token = false; },
+      [](Section& section) { section.grant_agent_read = true; },
+      [](Section& section) { section.timeout = absl::Seconds(1); },
+  });
+}
+
+TEST(Reload, EveryChangeOfAFixedKeyOrKmipSectionNeedsARestart) {
+  ExpectRestartForEach<FixedKeyConfig>({
+      [](FixedKeyConfig& section) { section.fixed_key_file = "/f"; },
+      [](FixedKeyConfig& section) { section.high_entropy = true; },
+  });
+  using Section = KmipConfig;
+  ExpectRestartForEach<Section>({
+      [](Section& section) { section.servers = {"a:1"}; },
+      [](Section& section) { section.client_certificate = "/c"; },
+      [](Section& section) { section.client_private_key = "/k"; },
+      [](Section& section) { section.ca_file = "/ca"; },
+      [](Section& section) { section.username = "u"; },
+      [](Section& section) { section.password_file = "/p"; },
+      [](Section& section) { section.timeout = absl::Seconds(1); },
+  });
+}
+
+TEST(Reload, AnotherTypeOfAKeyManagerNeedsARestart) {
+  Config running;
+  running.key_managers.sections = {{"x", FixedKeyConfig()}};
+  Config fresh;
+  fresh.key_managers.sections = {{"x", KmipConfig()}};
+  EXPECT_EQ(NeedRestart(running, fresh), Names{"key_managers"});
+}
+
 }  // namespace
 }  // namespace volcrypt
