@@ -49,19 +49,20 @@ Attacher::Attacher(Encryptor& encryptor, const KeyManagers& key_managers, const 
 absl::StatusOr<AttachAnswer> Attacher::Attach(const AttachCall& call, absl::Time deadline) {
   absl::StatusOr<AttachRequest> request = MakeAttachRequest(call, config_);
   if (!request.ok()) return request.status();
-  const absl::StatusOr<KeyManager*> key_manager = key_managers_.Find(request->key.key_manager);
+  const absl::StatusOr<KeyManagers::Found> key_manager = key_managers_.FindFor(request->key);
   if (!key_manager.ok()) return key_manager.status();
-  const std::string& default_name = key_managers_.DefaultName();
   // Records outlive the configuration, so they never say "the default one".
-  if (request->key.key_manager.empty()) request->key.key_manager = default_name;
+  request->key.key_manager = key_manager->name;
 
   const absl::StatusOr<BusyVolumes::Hold> hold = busy_volumes_.Take(call.volume_id);
   if (!hold.ok()) return hold.status();
   const absl::StatusOr<OperationSlots::Slot> slot = slots_.Take(deadline);
   if (!slot.ok()) return slot.status();
-  AttachSequence sequence(
-      {.encryptor = encryptor_, .key_manager = **key_manager, .default_key_manager = default_name, .host = host_},
-      *std::move(request), deadline);
+  AttachSequence sequence({.encryptor = encryptor_,
+                           .key_manager = *key_manager->manager,
+                           .default_key_manager = key_managers_.DefaultName(),
+                           .host = host_},
+                          *std::move(request), deadline);
   return sequence.Run(mappings_.Find(call.volume_id).has_value());
 }
 
@@ -146,9 +147,10 @@ absl::StatusOr<std::optional<Attacher::NamedKey>> Attacher::FindKey(const std::o
   if (!key || (key->key_manager.empty() && key->key_id.empty())) return std::optional<NamedKey>();
   absl::StatusOr<std::string> key_id = ParseKeyId(key->key_id);
   if (!key_id.ok()) return key_id.status();
-  const absl::StatusOr<KeyManager*> key_manager = key_managers_.Find(key->key_manager);
-  if (!key_manager.ok()) return key_manager.status();
-  return std::optional<NamedKey>({.key_manager = *key_manager, .key_id = *std::move(key_id)});
+  const absl::StatusOr<KeyManagers::Found> found =
+      key_managers_.FindFor({.key_manager = key->key_manager, .key_id = *key_id});
+  if (!found.ok()) return found.status();
+  return std::optional<NamedKey>({.key_manager = found->manager, .key_id = *std::move(key_id)});
 }
 
 // This host's own record, not the header's token: what it says may be relied upon.

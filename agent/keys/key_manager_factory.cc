@@ -6,60 +6,48 @@
 #include <utility>
 #include <variant>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/string_view.h"
+#include "agent/keys/conf/fixed_key_manager.h"
 #include "agent/keys/local/local_key_store.h"
+#include "agent/keys/secret_file.h"
 #include "encryptors/reason.h"
 
 namespace volcrypt {
 namespace {
 
-constexpr absl::string_view kCredentialPrefix = "credential:";
-constexpr absl::string_view kDefaultCredential = "volcrypt.kek";
+constexpr char kDefaultKek[] = "volcrypt.kek";
 
 struct Opened {
   KeyManagers::Entry entry;
   std::vector<std::string> warnings;
 };
 
-absl::StatusOr<LocalKeyStoreOptions> OptionsOf(const LocalKeyManagerConfig& config, const std::string& credentials) {
-  LocalKeyStoreOptions options;
-  options.path = config.path;
-  if (absl::StartsWith(config.kek_file, kCredentialPrefix)) {
-    const std::string name = config.kek_file.substr(kCredentialPrefix.size());
-    if (name.empty() || absl::StrContains(name, '/')) {
-      return MakeError(Reason::kInvalidField, absl::StrCat("kek_file: \"", config.kek_file, "\" names no credential"),
-                       {{"field", "kek_file"}});
-    }
-    if (credentials.empty()) {
-      return MakeError(Reason::kInvalidField,
-                       absl::StrCat("kek_file: \"", config.kek_file, "\" needs systemd's credentials (LoadCredential=",
-                                    name, ":FILE in the unit); this process was started without them"),
-                       {{"field", "kek_file"}});
-    }
-    options.kek_file = absl::StrCat(credentials, "/", name);
-    options.kek_is_credential = true;
-    return options;
-  }
-  options.kek_file = config.kek_file;
-  const std::string usual = absl::StrCat(credentials, "/", kDefaultCredential);
+bool HasDefaultKek(const std::string& credentials) {
   struct stat status = {};
-  if (config.kek_file.empty() && !credentials.empty() && lstat(usual.c_str(), &status) == 0) {
-    options.kek_file = usual;
-    options.kek_is_credential = true;
-  }
-  return options;
+  return !credentials.empty() && lstat(absl::StrCat(credentials, "/", kDefaultKek).c_str(), &status) == 0;
 }
 
 absl::StatusOr<Opened> OpenSection(const LocalKeyManagerConfig& config, const std::string& credentials) {
-  const absl::StatusOr<LocalKeyStoreOptions> options = OptionsOf(config, credentials);
-  if (!options.ok()) return options.status();
-  absl::StatusOr<std::unique_ptr<LocalKeyStore>> store = LocalKeyStore::Open(*options);
+  const bool use_default = config.kek_file.empty() && HasDefaultKek(credentials);
+  const absl::StatusOr<SecretFile> kek =
+      LocateSecret("kek_file", use_default ? absl::StrCat("credential:", kDefaultKek) : config.kek_file, credentials);
+  if (!kek.ok()) return kek.status();
+  absl::StatusOr<std::unique_ptr<LocalKeyStore>> store =
+      LocalKeyStore::Open({.path = config.path, .kek_file = kek->path, .kek_is_credential = kek->is_credential});
   if (!store.ok()) return store.status();
   std::vector<std::string> warnings = (*store)->Warnings();
   return Opened{.entry = {.type = "local", .manager = *std::move(store)}, .warnings = std::move(warnings)};
+}
+
+absl::StatusOr<Opened> OpenSection(const FixedKeyConfig& config, const std::string& credentials) {
+  const absl::StatusOr<SecretFile> file = LocateSecret("fixed_key_file", config.fixed_key_file, credentials);
+  if (!file.ok()) return file.status();
+  absl::StatusOr<std::unique_ptr<FixedKeyManager>> manager =
+      FixedKeyManager::Open({.file = *file, .high_entropy = config.high_entropy});
+  if (!manager.ok()) return manager.status();
+  std::vector<std::string> warnings = (*manager)->Warnings();
+  return Opened{.entry = {.type = "conf", .manager = *std::move(manager)}, .warnings = std::move(warnings)};
 }
 
 template <typename Config>

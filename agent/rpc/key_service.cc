@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "agent/request_fields.h"
 #include "agent/rpc/from_api.h"
 #include "agent/rpc/to_api.h"
 #include "encryptors/reason.h"
@@ -23,10 +24,12 @@ absl::StatusOr<KeptKey> FindKey(const KeyManagers& key_managers, const v1::KeyRe
   if (key.key_id().empty()) {
     return MakeError(Reason::kKeyRequired, "key.key_id: name the key", {{"field", "key.key_id"}});
   }
-  const absl::StatusOr<KeyManager*> manager = key_managers.Find(key.key_manager());
-  if (!manager.ok()) return manager.status();
-  return KeptKey{.manager = *manager,
-                 .reference = {.key_manager = NameOf(key_managers, key.key_manager()), .key_id = key.key_id()}};
+  absl::StatusOr<std::string> key_id = ParseKeyId(key.key_id());
+  if (!key_id.ok()) return key_id.status();
+  const absl::StatusOr<KeyManagers::Found> found =
+      key_managers.FindFor({.key_manager = key.key_manager(), .key_id = *key_id});
+  if (!found.ok()) return found.status();
+  return KeptKey{.manager = found->manager, .reference = {.key_manager = found->name, .key_id = *std::move(key_id)}};
 }
 
 }  // namespace
@@ -38,12 +41,11 @@ grpc::Status KeyService::CreateKey(grpc::ServerContext* context, const v1::Creat
   return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
     const absl::StatusOr<NewKey> key = FromApi(*request);
     if (!key.ok()) return key.status();
-    const absl::StatusOr<KeyManager*> manager = key_managers_.Find(request->key_manager());
-    if (!manager.ok()) return manager.status();
-    const absl::StatusOr<std::string> key_id = (*manager)->Create(*key, call.deadline);
-    if (!key_id.ok()) return key_id.status();
-    const KeyReference created = {.key_manager = NameOf(key_managers_, request->key_manager()), .key_id = *key_id};
-    *response->mutable_key() = ToApi(created);
+    const absl::StatusOr<KeyManagers::Found> found = key_managers_.Find(request->key_manager());
+    if (!found.ok()) return found.status();
+    const absl::StatusOr<std::string> key_id = found->manager->Create(*key, call.deadline);
+    if (!key_id.ok()) return RefusalOf(key_id.status(), found->name);
+    *response->mutable_key() = ToApi(KeyReference{.key_manager = found->name, .key_id = *key_id});
     call.results = {{"key", *key_id}};
     return absl::OkStatus();
   });
@@ -71,7 +73,8 @@ grpc::Status KeyService::DeleteKey(grpc::ServerContext* context, const v1::Delet
   return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
     const absl::StatusOr<KeptKey> key = FindKey(key_managers_, request->key());
     if (!key.ok()) return key.status();
-    return key->manager->Delete(key->reference.key_id, request->force(), call.deadline);
+    return RefusalOf(key->manager->Delete(key->reference.key_id, request->force(), call.deadline),
+                     key->reference.key_manager);
   });
 }
 

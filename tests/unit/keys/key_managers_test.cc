@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "agent/keys/key_id.h"
 #include "agent/keys/key_manager_factory.h"
 #include "tests/unit/keys/local/store_directory.h"
 
@@ -28,12 +29,13 @@ TEST_F(KeyManagersTest, EmptyNameIsTheDefault) {
   ASSERT_TRUE(result.ok()) << result.status();
   const KeyManagers& managers = result->key_managers;
   EXPECT_EQ(managers.DefaultName(), "local");
-  const absl::StatusOr<KeyManager*> by_default = managers.Find("");
-  const absl::StatusOr<KeyManager*> by_name = managers.Find("local");
+  const absl::StatusOr<KeyManagers::Found> by_default = managers.Find("");
+  const absl::StatusOr<KeyManagers::Found> by_name = managers.Find("local");
   ASSERT_TRUE(by_default.ok() && by_name.ok());
-  EXPECT_EQ(*by_default, *by_name);
+  EXPECT_EQ(by_default->name, "local");
+  EXPECT_EQ(by_default->manager, by_name->manager);
   EXPECT_EQ(managers.Entries().at("local").type, "local");
-  EXPECT_TRUE((*by_name)->Create({}, Soon()).ok());
+  EXPECT_TRUE(by_name->manager->Create({}, Soon()).ok());
 }
 
 TEST_F(KeyManagersTest, UnknownNameIsRefusedAndTheKnownOnesAreNamed) {
@@ -106,6 +108,77 @@ TEST_F(KeyManagersTest, CredentialNeedsSystemdAndAPlainName) {
   for (const std::string name : {"", "../mine", "/etc/mine"}) {
     EXPECT_EQ(ReasonText(OpenKeyManagers(ConfigWith("credential:" + name), directory_).status()), "INVALID_FIELD");
   }
+}
+
+TEST_F(KeyManagersTest, FixedKeyIsOpenedFromAFileOrACredentialWithAWarning) {
+  WriteFile(directory_ + "/fixed", std::string(64, 'a') + "\n");
+  for (const std::string& file : {directory_ + "/fixed", std::string("credential:fixed")}) {
+    KeyManagersConfig config = ConfigWith(directory_ + "/kek");
+    WriteKek("kek");
+    config.sections.emplace("old", FixedKeyConfig{.fixed_key_file = file, .high_entropy = true});
+    const absl::StatusOr<KeyManagersResult> result = OpenKeyManagers(config, directory_);
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_EQ(result->key_managers.Entries().at("old").type, "conf");
+    ASSERT_EQ(result->warnings.size(), 1U);
+    EXPECT_THAT(result->warnings[0], StartsWith("[key_managers.old] this key manager is insecure"));
+    const absl::StatusOr<Key> key = result->key_managers.Find("old")->manager->Get(kFixedKeyId, Soon());
+    ASSERT_TRUE(key.ok()) << key.status();
+    EXPECT_EQ(key->bytes.Size(), 32U);
+    EXPECT_TRUE(key->high_entropy);
+  }
+}
+
+TEST_F(KeyManagersTest, FixedKeyThatCannotBeReadIsRefused) {
+  KeyManagersConfig config = ConfigWith("");
+  config.sections.emplace("old", FixedKeyConfig{.fixed_key_file = directory_ + "/absent"});
+  const absl::Status status = OpenKeyManagers(config, directory_).status();
+  EXPECT_EQ(ReasonText(status), "KEY_MANAGER_UNAVAILABLE");
+  EXPECT_THAT(std::string(status.message()), StartsWith("[key_managers.old] the fixed key " + directory_ + "/absent"));
+}
+
+// Whom a reference means, by the sections that there are: name and type.
+class WhoseKeyTest : public testing::Test {
+ protected:
+  using Sections = std::map<std::string, std::string>;
+  static std::string WhoseKey(const Sections& sections, const std::string& default_name, const KeyReference& key) {
+    std::map<std::string, KeyManagers::Entry> entries;
+    for (const auto& [name, type] : sections) entries[name] = {.type = type, .manager = nullptr};
+    const KeyManagers managers(default_name, std::move(entries));
+    const absl::StatusOr<KeyManagers::Found> found = managers.FindFor(key);
+    return found.ok() ? found->name : std::string(ReasonName(*ReasonOf(found.status())));
+  }
+  const KeyReference fixed_ = {.key_manager = "", .key_id = kFixedKeyId};
+  const KeyReference other_ = {.key_manager = "", .key_id = "11111111-1111-4111-8111-111111111111"};
+};
+
+TEST_F(WhoseKeyTest, FixedKeyIsTheConfSectionsWhateverTheDefaultIs) {
+  EXPECT_EQ(WhoseKey({{"a", "local"}, {"z", "conf"}}, "a", fixed_), "z");
+  EXPECT_EQ(WhoseKey({{"a", "conf"}, {"b", "barbican"}}, "b", fixed_), "a");
+  EXPECT_EQ(WhoseKey({{"a", "conf"}, {"b", "conf"}}, "b", fixed_), "b");
+}
+
+TEST_F(WhoseKeyTest, EveryOtherKeyIsTheDefaultOnes) {
+  EXPECT_EQ(WhoseKey({{"a", "local"}, {"z", "conf"}}, "a", other_), "a");
+  EXPECT_EQ(WhoseKey({{"a", "local"}, {"z", "conf"}}, "a", {}), "a");
+}
+
+TEST_F(WhoseKeyTest, WithoutAConfSectionTheFixedKeyIsTheDefaultOnes) {
+  EXPECT_EQ(WhoseKey({{"a", "local"}, {"b", "kmip"}}, "b", fixed_), "b");
+}
+
+TEST_F(WhoseKeyTest, NamedKeyManagerIsNeverOverruled) {
+  const KeyReference named = {.key_manager = "a", .key_id = kFixedKeyId};
+  EXPECT_EQ(WhoseKey({{"a", "local"}, {"z", "conf"}}, "z", named), "a");
+  EXPECT_EQ(WhoseKey({{"z", "conf"}}, "z", named), "UNKNOWN_KEY_MANAGER");
+}
+
+TEST(RefusalOf, TellsWhatAKeyManagerCannotDoAndLeavesOtherErrorsAlone) {
+  const absl::Status refusal = RefusalOf(NotHeld("it makes no keys"), "fixed");
+  EXPECT_TRUE(HasReason(refusal, Reason::kInvalidField));
+  EXPECT_EQ(MetadataOf(refusal)["field"], "key_manager");
+  EXPECT_THAT(std::string(refusal.message()), HasSubstr("fixed cannot do this: it makes no keys"));
+  EXPECT_TRUE(HasReason(RefusalOf(MakeError(Reason::kKeyNotFound, "gone"), "fixed"), Reason::kKeyNotFound));
+  EXPECT_TRUE(RefusalOf(absl::OkStatus(), "fixed").ok());
 }
 
 }  // namespace
