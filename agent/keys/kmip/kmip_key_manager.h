@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "agent/config.h"
 #include "agent/keys/key_manager.h"
 
@@ -40,9 +41,11 @@ class KmipKeyManager : public KeyManager {
   std::vector<CheckStep> Check(const KeyCall& call) override;
 
  private:
-  explicit KmipKeyManager(std::unique_ptr<KmipClient> client);
+  KmipKeyManager(std::unique_ptr<KmipClient> client, absl::Duration timeout);
+  absl::Time DeadlineOf(const KeyCall& call) const;
 
   const std::unique_ptr<KmipClient> client_;
+  const absl::Duration timeout_;
 };
 
 }  // namespace volcrypt
