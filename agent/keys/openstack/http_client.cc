@@ -1,0 +1,328 @@
+#include "agent/keys/openstack/http_client.h"
+
+#include <curl/curl.h>
+#include <fcntl.h>
+#include <openssl/ssl.h>
+
+#include <array>
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "agent/keys/openstack/http_status.h"
+#include "agent/keys/openstack/secret_buffer.h"
+#include "agent/keys/wiping_allocator.h"
+#include "encryptors/reason.h"
+
+namespace volcrypt {
+namespace {
+
+constexpr size_t kMaxHeaderBytes = size_t{64} * 1024;
+constexpr size_t kMaxSecretHeaderBytes = size_t{16} * 1024;
+// Of an error's page, where the answer would have been a key.
+constexpr size_t kMaxErrorBytes = size_t{16} * 1024;
+constexpr long kBufferBytes = 16L * 1024;
+// As many idle ones as usual bursts have requests; a larger burst's are closed after it.
+constexpr size_t kMaxIdle = 16;
+// One to Keystone, one to Barbican.
+constexpr long kConnectionsEach = 2;
+constexpr long kIdleSeconds = 60;
+constexpr long kCaCacheSeconds = 60;
+constexpr int kPollMilliseconds = 1000;
+
+struct CloseEasy {
+  void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
+};
+using EasyHandle = std::unique_ptr<CURL, CloseEasy>;
+
+struct CloseMulti {
+  void operator()(CURLM* handle) const { curl_multi_cleanup(handle); }
+};
+
+struct FreeList {
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+using HeaderList = std::unique_ptr<curl_slist, FreeList>;
+
+// What curl's callbacks collect of one answer.
+struct Collected {
+  const HttpRequest& request;
+  CURL* handle;
+  HttpAnswer& answer;
+  size_t header_bytes = 0;
+  SecretBuffer secret{request.max_answer_bytes};
+  SecretBuffer header{kMaxSecretHeaderBytes};
+  HttpFailure failure = HttpFailure::kNone;  // on our side
+
+  int Status() const {
+    long status = 0;
+    curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
+    return static_cast<int>(status);
+  }
+};
+
+HttpFailure FailureOf(const SecretBuffer& buffer) {
+  return HasReason(buffer.GetStatus(), Reason::kKeyUnfit) ? HttpFailure::kTooLarge : HttpFailure::kMemory;
+}
+
+// Anything but `size` as answer ends the transfer.
+size_t TakeBody(char* data, size_t, size_t size, void* user) {
+  auto& collected = *static_cast<Collected*>(user);
+  const HttpRequest& request = collected.request;
+  if (request.answer_is_secret && collected.Status() == http_status::kOk) {
+    collected.secret.Append(absl::string_view(data, size));
+    if (!collected.secret.GetStatus().ok()) collected.failure = FailureOf(collected.secret);
+  } else {
+    const size_t most = request.answer_is_secret ? kMaxErrorBytes : request.max_answer_bytes;
+    if (size > most - collected.answer.body.size()) {
+      collected.failure = HttpFailure::kTooLarge;
+    } else {
+      collected.answer.body.append(data, size);
+    }
+  }
+  return collected.failure == HttpFailure::kNone ? size : 0;
+}
+
+size_t TakeHeader(char* data, size_t, size_t size, void* user) {
+  auto& collected = *static_cast<Collected*>(user);
+  collected.header_bytes += size;
+  const absl::string_view line(data, size);
+  const std::string& wanted = collected.request.secret_answer_header;
+  if (collected.header_bytes > kMaxHeaderBytes) {
+    collected.failure = HttpFailure::kTooLarge;
+  } else if (!wanted.empty() && size > wanted.size() && line[wanted.size()] == ':' &&
+             absl::StartsWithIgnoreCase(line, wanted)) {
+    collected.header.Append(absl::StripAsciiWhitespace(line.substr(wanted.size() + 1)));
+    if (!collected.header.GetStatus().ok()) collected.failure = FailureOf(collected.header);
+  }
+  return collected.failure == HttpFailure::kNone ? size : 0;
+}
+
+int KeepFromChildren(void*, curl_socket_t socket, curlsocktype) {
+  return fcntl(socket, F_SETFD, FD_CLOEXEC) == 0 ? CURL_SOCKOPT_OK : CURL_SOCKOPT_ERROR;
+}
+
+// OpenSSL keeps what it decrypted last until the connection's next answer.
+CURLcode WipeAfterReading(CURL*, void* context, void*) {
+  auto* const tls = static_cast<SSL_CTX*>(context);
+  SSL_CTX_set_options(tls, SSL_OP_CLEANSE_PLAINTEXT);
+  SSL_CTX_set_mode(tls, SSL_MODE_RELEASE_BUFFERS);
+  return CURLE_OK;
+}
+
+bool AddHeader(HeaderList& list, const char* line) {
+  curl_slist* const longer = curl_slist_append(list.get(), line);
+  if (longer == nullptr) return false;
+  static_cast<void>(list.release());
+  list.reset(longer);
+  return true;
+}
+
+// Curl copies the lines, and wipes its copies when the list is freed: see InitializeCurl.
+bool AddHeaders(HeaderList& list, const HttpRequest& request) {
+  if (!AddHeader(list, absl::StrCat("Accept: ", request.accept).c_str())) return false;
+  // Without it curl may wait for the server's leave to send a body.
+  if (!AddHeader(list, "Expect:")) return false;
+  if (!request.content_type.empty() && !AddHeader(list, absl::StrCat("Content-Type: ", request.content_type).c_str())) {
+    return false;
+  }
+  for (const HttpRequest::SecretHeader& header : request.secret_headers) {
+    constexpr uint8_t kEnd = 0;
+    SecretBuffer line(SecretBytes::kMaxSize);
+    line.Append(header.name).Append(": ").Append(header.value->Bytes()).Append(std::span(&kEnd, 1));
+    const absl::StatusOr<SecretBytes> text = line.Take();
+    if (!text.ok() || !AddHeader(list, text->Text())) return false;
+  }
+  return true;
+}
+
+void SetTls(CURL* handle, const std::string& ca_file) {
+  curl_easy_setopt(handle, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  curl_easy_setopt(handle, CURLOPT_SSL_VERIFYPEER, 1L);
+  curl_easy_setopt(handle, CURLOPT_SSL_VERIFYHOST, 2L);
+  curl_easy_setopt(handle, CURLOPT_CA_CACHE_TIMEOUT, kCaCacheSeconds);
+  if (!ca_file.empty()) {
+    curl_easy_setopt(handle, CURLOPT_CAINFO, ca_file.c_str());
+    // Else every public authority would be trusted as well.
+    curl_easy_setopt(handle, CURLOPT_CAPATH, nullptr);
+  }
+  curl_easy_setopt(handle, CURLOPT_SSL_CTX_FUNCTION, WipeAfterReading);
+}
+
+void SetConnection(CURL* handle, const CallDeadline& deadline) {
+  curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(handle, CURLOPT_PROXY, "");
+  curl_easy_setopt(handle, CURLOPT_NOPROXY, "*");
+  curl_easy_setopt(handle, CURLOPT_SOCKOPTFUNCTION, KeepFromChildren);
+  curl_easy_setopt(handle, CURLOPT_MAXAGE_CONN, kIdleSeconds);
+  curl_easy_setopt(handle, CURLOPT_BUFFERSIZE, kBufferBytes);
+  // A resolver that does not answer is not waited for.
+  curl_easy_setopt(handle, CURLOPT_QUICK_EXIT, 1L);
+  // Zero would mean for ever.
+  const auto left = std::max<int64_t>(deadline.Remaining().count(), 1);
+  curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(left));
+  curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(left));
+}
+
+void SetRequest(CURL* handle, const HttpRequest& request, Collected& collected) {
+  curl_easy_setopt(handle, CURLOPT_URL, request.url.c_str());
+  curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(handle, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+  curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 0L);
+  // HTTP/2 would keep answers in buffers of its own.
+  curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  if (!request.content_type.empty()) {
+    curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+    curl_easy_setopt(handle, CURLOPT_POSTFIELDS, request.body.data());  // not copied
+  }
+  curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+  if (request.is_sent_once) curl_easy_setopt(handle, CURLOPT_FRESH_CONNECT, 1L);
+  curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, TakeBody);
+  curl_easy_setopt(handle, CURLOPT_WRITEDATA, &collected);
+  curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, TakeHeader);
+  curl_easy_setopt(handle, CURLOPT_HEADERDATA, &collected);
+}
+
+HttpFailure FailureOf(CURLcode code) {
+  switch (code) {
+    case CURLE_OK:
+      return HttpFailure::kNone;
+    case CURLE_COULDNT_RESOLVE_HOST:
+      return HttpFailure::kResolve;
+    case CURLE_COULDNT_CONNECT:
+      return HttpFailure::kConnect;
+    case CURLE_OPERATION_TIMEDOUT:
+      return HttpFailure::kTimedOut;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_CIPHER:
+      return HttpFailure::kTls;
+    case CURLE_OUT_OF_MEMORY:
+      return HttpFailure::kMemory;
+    default:
+      return HttpFailure::kBroken;
+  }
+}
+
+// Drives the one transfer of `multi` to its end, which its timeout brings about at the latest.
+CURLcode Run(CURLM* multi) {
+  int running = 1;
+  while (running > 0) {
+    if (curl_multi_perform(multi, &running) != CURLM_OK) return CURLE_FAILED_INIT;
+    if (running > 0 && curl_multi_poll(multi, nullptr, 0, kPollMilliseconds, nullptr) != CURLM_OK) {
+      return CURLE_FAILED_INIT;
+    }
+  }
+  int left = 0;
+  const CURLMsg* const message = curl_multi_info_read(multi, &left);
+  return message == nullptr ? CURLE_FAILED_INIT : message->data.result;
+}
+
+std::string PeerOf(CURL* handle) {
+  const char* address = nullptr;
+  long port = 0;
+  curl_easy_getinfo(handle, CURLINFO_PRIMARY_IP, &address);
+  curl_easy_getinfo(handle, CURLINFO_PRIMARY_PORT, &port);
+  return address == nullptr || *address == '\0' ? "" : absl::StrCat(address, " port ", port);
+}
+
+HttpAnswer Failed(HttpFailure failure, std::string text) {
+  return HttpAnswer{.failure = failure, .failure_text = std::move(text)};
+}
+
+void KeepSecrets(Collected& collected, HttpAnswer& answer) {
+  absl::StatusOr<SecretBytes> secret = collected.secret.Take();
+  absl::StatusOr<SecretBytes> header = collected.header.Take();
+  if (!secret.ok() || !header.ok()) {
+    answer = Failed(HttpFailure::kMemory, "no locked memory is left for the answer");
+    return;
+  }
+  answer.secret = *std::move(secret);
+  answer.header = *std::move(header);
+}
+
+// Curl gives its memory back through WipingFree. False when it cannot be used.
+bool InitializeCurl() {
+  static const bool initialized = curl_global_init_mem(CURL_GLOBAL_DEFAULT, WipingMalloc, WipingFree, WipingRealloc,
+                                                       WipingStrdup, WipingCalloc) == CURLE_OK;
+  return initialized;
+}
+
+}  // namespace
+
+// The kept connections that one thread uses at a time. The handle of a request, with curl's buffers, is made and freed
+// with it; the connections stay with this.
+class HttpClient::Connections {
+ public:
+  Connections() : multi_(curl_multi_init()) {
+    if (multi_ != nullptr) curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, kConnectionsEach);
+  }
+
+  HttpAnswer Send(const HttpRequest& request, const std::string& ca_file, const CallDeadline& deadline) {
+    const EasyHandle handle(curl_easy_init());
+    HeaderList headers;
+    if (multi_ == nullptr || handle == nullptr || !AddHeaders(headers, request)) {
+      return Failed(HttpFailure::kMemory, "no memory is left for the request");
+    }
+    HttpAnswer answer;
+    Collected collected = {.request = request, .handle = handle.get(), .answer = answer};
+    std::array<char, CURL_ERROR_SIZE> error = {};
+    SetConnection(handle.get(), deadline);
+    SetTls(handle.get(), ca_file);
+    SetRequest(handle.get(), request, collected);
+    curl_easy_setopt(handle.get(), CURLOPT_HTTPHEADER, headers.get());
+    curl_easy_setopt(handle.get(), CURLOPT_ERRORBUFFER, error.data());
+
+    if (curl_multi_add_handle(multi_.get(), handle.get()) != CURLM_OK) {
+      return Failed(HttpFailure::kMemory, "no memory is left for the request");
+    }
+    const absl::Cleanup remove = [&] { curl_multi_remove_handle(multi_.get(), handle.get()); };
+    const CURLcode code = Run(multi_.get());
+    if (collected.failure != HttpFailure::kNone) {
+      return Failed(collected.failure, collected.failure == HttpFailure::kTooLarge
+                                           ? "the answer is larger than is sensible"
+                                           : "no locked memory is left for the answer");
+    }
+    if (code != CURLE_OK) return Failed(FailureOf(code), error[0] == '\0' ? curl_easy_strerror(code) : error.data());
+    answer.status = collected.Status();
+    answer.peer = PeerOf(handle.get());
+    KeepSecrets(collected, answer);
+    return answer;
+  }
+
+ private:
+  std::unique_ptr<CURLM, CloseMulti> multi_;
+};
+
+HttpClient::HttpClient(std::string ca_file) : ca_file_(std::move(ca_file)) {}
+HttpClient::~HttpClient() = default;
+
+HttpAnswer HttpClient::Send(const HttpRequest& request, const CallDeadline& deadline) {
+  if (deadline.HasPassed()) return Failed(HttpFailure::kTimedOut, "no time was left to ask");
+  if (!InitializeCurl()) return Failed(HttpFailure::kMemory, "libcurl cannot be initialized");
+  std::unique_ptr<Connections> connections = TakeConnections();
+  HttpAnswer answer = connections->Send(request, ca_file_, deadline);
+  GiveBack(std::move(connections));
+  return answer;
+}
+
+std::unique_ptr<HttpClient::Connections> HttpClient::TakeConnections() {
+  const std::lock_guard lock(mutex_);
+  if (idle_.empty()) return std::make_unique<Connections>();
+  std::unique_ptr<Connections> last = std::move(idle_.back());
+  idle_.pop_back();
+  return last;
+}
+
+void HttpClient::GiveBack(std::unique_ptr<Connections> connections) {
+  const std::lock_guard lock(mutex_);
+  if (idle_.size() < kMaxIdle) idle_.push_back(std::move(connections));
+}
+
+}  // namespace volcrypt
