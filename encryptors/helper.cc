@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "encryptors/descriptor_passing.h"
 #include "encryptors/frame.h"
 #include "encryptors/reason.h"
 
@@ -25,6 +26,8 @@ namespace {
 // A new connection's buffer is empty, so a short answer is written at once or never.
 constexpr absl::Duration kRefusalTimeout = absl::Milliseconds(20);
 constexpr absl::Duration kAcceptPause = absl::Milliseconds(100);
+// A spare that dies by itself has met something that the next one would meet too.
+constexpr absl::Duration kPauseAfterDeadSpare = absl::Seconds(10);
 
 bool IsAllowedPeer(int connection, uid_t allowed) {
   ucred peer = {};
@@ -59,6 +62,7 @@ Helper::Helper(HelperOptions options, ListeningSocket listener)
 
 absl::Status Helper::Run() {
   if (absl::Status status = CatchSignals(); !status.ok()) return status;
+  StartSpares();
   while (!stopping_ || !waiting_.empty() || !abandoned_.empty()) WaitForEvents();
   return absl::OkStatus();
 }
@@ -86,8 +90,16 @@ void Helper::WaitForEvents() {
   for (const auto& [pid, connection] : waiting_) {
     watched.push_back({.fd = connection.Get(), .events = POLLRDHUP, .revents = 0});
   }
-  const int timeout = paused ? static_cast<int>(absl::ToInt64Milliseconds(pause)) + 1 : -1;
-  if (poll(watched.data(), watched.size(), timeout) <= 0) return;
+  const bool spares_wanted = spares_.size() < options_.spares && waiting_.empty() && !stopping_;
+  absl::Duration patience = paused ? pause : absl::InfiniteDuration();
+  if (spares_wanted) {
+    patience = std::min(patience, std::max(options_.spare_delay, spares_from_ - absl::Now()));
+  }
+  const int timeout =
+      patience == absl::InfiniteDuration() ? -1 : static_cast<int>(absl::ToInt64Milliseconds(patience)) + 1;
+  const int ready = poll(watched.data(), watched.size(), timeout);
+  if (ready == 0 && spares_wanted && absl::Now() >= spares_from_) StartSpares();
+  if (ready <= 0) return;
 
   // Connections last: what ended before a peer connected makes room for it.
   HandleHangUps(watched);
@@ -112,6 +124,7 @@ void Helper::HandleSignals() {
     if (info.ssi_signo == SIGCHLD) continue;
     stopping_ = true;
     listener_.Close();
+    spares_.clear();
   }
   ReapWorkers();
 }
@@ -120,6 +133,9 @@ void Helper::ReapWorkers() {
   pid_t pid = 0;
   while ((pid = waitpid(-1, nullptr, WNOHANG)) > 0) {
     if (waiting_.erase(pid) == 0) std::erase(abandoned_, pid);
+    if (std::erase_if(spares_, [pid](const Spare& spare) { return spare.pid == pid; }) > 0) {
+      spares_from_ = absl::Now() + kPauseAfterDeadSpare;
+    }
   }
 }
 
@@ -158,8 +174,12 @@ absl::Status Helper::CheckRoom() const {
 }
 
 void Helper::StartWorker(UniqueFd connection) {
+  if (GiveToSpare(connection)) return;
   const pid_t pid = fork();
-  if (pid == 0) RunWorker(std::move(connection));
+  if (pid == 0) {
+    BecomeWorker();
+    RunWorker(connection);
+  }
   if (pid < 0) {
     Refuse(connection.Get(), MakeError(errno == ENOMEM ? Reason::kOutOfMemory : Reason::kTooManyOperations,
                                        absl::StrCat("volcrypt-helper cannot start a worker: ", strerror(errno),
@@ -169,12 +189,61 @@ void Helper::StartWorker(UniqueFd connection) {
   waiting_.emplace(pid, std::move(connection));
 }
 
-void Helper::RunWorker(UniqueFd connection) {
-  prctl(PR_SET_NAME, "volcrypt-worker");
+// False, with the connection as it was, when there is no spare worker that lives.
+bool Helper::GiveToSpare(UniqueFd& connection) {
+  while (!spares_.empty()) {
+    const Spare spare = std::move(spares_.back());
+    spares_.pop_back();
+    if (!SendDescriptor(spare.channel.Get(), connection.Get())) continue;
+    waiting_.emplace(spare.pid, std::move(connection));
+    return true;
+  }
+  return false;
+}
+
+void Helper::StartSpares() {
+  while (spares_.size() < options_.spares && StartSpare()) {
+  }
+}
+
+// Without one, the next connection's worker is forked when it comes.
+bool Helper::StartSpare() {
+  std::array<int, 2> ends = {-1, -1};
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) return false;
+  UniqueFd ours(ends[0]);
+  const UniqueFd spares(ends[1]);
+  const pid_t pid = fork();
+  if (pid == 0) {
+    ours.Reset();
+    BecomeWorker();
+    RunSpare(spares);
+  }
+  if (pid > 0) spares_.push_back({.pid = pid, .channel = std::move(ours)});
+  return pid > 0;
+}
+
+void Helper::BecomeWorker() {
   SetWorkerSignals();
   listener_.CloseInChild();
   signals_.Reset();
   waiting_.clear();
+  spares_.clear();
+}
+
+void Helper::RunSpare(const UniqueFd& channel) {
+  prctl(PR_SET_NAME, "volcrypt-spare");
+  try {
+    if (options_.prepare_worker) options_.prepare_worker();
+  } catch (const std::exception&) {
+    _exit(1);
+  }
+  const UniqueFd connection = ReceiveDescriptor(channel.Get());
+  if (!connection.IsValid()) _exit(0);
+  RunWorker(connection);
+}
+
+void Helper::RunWorker(const UniqueFd& connection) {
+  prctl(PR_SET_NAME, "volcrypt-worker");
   const int socket = connection.Get();
   int exit_status = 0;
   try {

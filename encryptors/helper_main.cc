@@ -15,6 +15,7 @@
 #include "encryptors/helper_command_line.h"
 #include "encryptors/listening_socket.h"
 #include "encryptors/private_directory.h"
+#include "encryptors/rehearsal.h"
 #include "encryptors/volume_encryptor.h"
 #include "encryptors/warm_up.h"
 #include "google/protobuf/stubs/logging.h"
@@ -24,6 +25,9 @@ namespace {
 
 constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
+
+// A first use takes two operations, one right after the other.
+constexpr size_t kSpares = 2;
 
 // Keys pass through the workers' memory, and they inherit all of this.
 absl::Status ProtectProcess() {
@@ -55,12 +59,19 @@ absl::Status Serve(const HelperCommandLine& command_line) {
   if (absl::Status status = EnsurePrivateDirectory(command_line.lock_dir); !status.ok()) return status;
   absl::StatusOr<ListeningSocket> listener = Listen(command_line);
   if (!listener.ok()) return listener.status();
-  WarmUpLuks();
+  const WarmUp warm_up;
 
   const VolumeEncryptorOptions volumes = {.state_dir = command_line.state_dir,
                                           .lock_dir = command_line.lock_dir,
                                           .device_prefixes = command_line.device_prefixes};
   Helper helper({.peer_uid = command_line.peer_uid,
+                 .spares = kSpares,
+                 .prepare_worker =
+                     [&warm_up, &volumes] {
+                       warm_up.Repeat();
+                       VolumeEncryptor encryptor(volumes, [] { return false; });
+                       RehearseOperation(encryptor);
+                     },
                  .make_encryptor =
                      [volumes](PeerHasGoneFunction peer_has_gone) {
                        return std::make_unique<VolumeEncryptor>(volumes, std::move(peer_has_gone));

@@ -4,9 +4,17 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <array>
+#include <cinttypes>
+#include <cstdio>
+#include <fstream>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "encryptors/crypt_device.h"
+#include "encryptors/device_mapper.h"
+#include "encryptors/secret_bytes.h"
 #include "encryptors/unique_fd.h"
 
 namespace volcrypt {
@@ -21,6 +29,25 @@ constexpr size_t kVolumeKeyBytes = 32;
 // Protects nothing: the image holds no data and goes with its descriptor.
 constexpr char kPassphrase[] = "warm";
 constexpr size_t kPassphraseSize = sizeof(kPassphrase) - 1;
+
+constexpr size_t kMaxOwnedBytes = size_t{8} << 20;
+constexpr char kNoMapping[] = "volcrypt-warm-up";
+
+std::string PathOf(const UniqueFd& image) { return "/proc/self/fd/" + std::to_string(image.Get()); }
+
+// Gives this process its own copies of the pages that the fork left shared.
+void OwnWritablePages() {
+  std::ifstream maps("/proc/self/maps");
+  std::string line;
+  while (std::getline(maps, line)) {
+    uintptr_t begin = 0;
+    uintptr_t end = 0;
+    std::array<char, 5> access = {};
+    if (std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " %4s", &begin, &end, access.data()) != 3) continue;
+    if (std::string_view(access.data()) != "rw-p" || end - begin > kMaxOwnedBytes) continue;
+    madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_WRITE);
+  }
+}
 
 bool FormatImage(const std::string& path) {
   crypt_pbkdf_type pbkdf = {};
@@ -42,14 +69,24 @@ bool FormatImage(const std::string& path) {
 
 }  // namespace
 
-void WarmUpLuks() {
+WarmUp::WarmUp() {
   SetUpLibcryptsetup();
-  const UniqueFd image(memfd_create("volcrypt-warm-up", MFD_CLOEXEC));
-  if (!image.IsValid() || ftruncate(image.Get(), kImageBytes) != 0) return;
-  const std::string path = "/proc/self/fd/" + std::to_string(image.Get());
-  if (!FormatImage(path)) return;
+  UniqueFd image(memfd_create("volcrypt-warm-up", MFD_CLOEXEC));
+  if (!image.IsValid() || ftruncate(image.Get(), kImageBytes) != 0 || !FormatImage(PathOf(image))) return;
+  image_ = std::move(image);
+  Unlock();
+}
+
+void WarmUp::Repeat() const {
+  Unlock();
+  SecretBytes::Allocate(1).status().IgnoreError();
+  DeviceMapper().Find(kNoMapping).status().IgnoreError();
+  OwnWritablePages();
+}
+
+void WarmUp::Unlock() const {
   crypt_device* raw = nullptr;
-  if (crypt_init(&raw, path.c_str()) != 0) return;
+  if (!image_.IsValid() || crypt_init(&raw, PathOf(image_).c_str()) != 0) return;
   const CryptDevice crypt(raw);
   if (crypt_load(raw, CRYPT_LUKS, nullptr) != 0) return;
   (void)crypt_activate_by_passphrase(raw, nullptr, CRYPT_ANY_SLOT, kPassphrase, kPassphraseSize, 0);

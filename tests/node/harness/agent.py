@@ -142,11 +142,15 @@ class Agent:
 
     @staticmethod
     def _all_helpers():
+        """Without the spare workers, which have nothing to do and end with the helper."""
         found = []
         for name in filter(str.isdigit, os.listdir("/proc")):
             try:
-                if os.readlink(f"/proc/{name}/exe") == os.path.realpath(paths.HELPER) and is_alive(int(name)):
-                    found.append(int(name))
+                if os.readlink(f"/proc/{name}/exe") != os.path.realpath(paths.HELPER):
+                    continue
+                with open(f"/proc/{name}/comm", encoding="ascii", errors="replace") as file:
+                    if file.read().strip() != "volcrypt-spare" and is_alive(int(name)):
+                        found.append(int(name))
             except OSError:
                 continue
         return found

@@ -8,10 +8,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -354,6 +357,94 @@ TEST_F(HelperLoop, HelperThatCannotForkSaysSo) {
   });
   const absl::Status status = HelperClient(helper.SocketPath()).Query("vol", Later()).status();
   EXPECT_EQ(ReasonOf(status), Reason::kTooManyOperations) << status;
+}
+
+class Spares : public HelperLoop {
+ protected:
+  static HelperOptions Options() { return {.spares = 2, .spare_delay = absl::Milliseconds(1)}; }
+
+  // The spares, once there are as many as are wanted.
+  static std::vector<pid_t> Ready(const HelperProcess& helper) {
+    std::vector<pid_t> ready;
+    EXPECT_TRUE(Eventually([&] {
+      ready = helper.Workers();
+      return ready.size() == 2 && std::ranges::all_of(ready, [](pid_t pid) { return NameOf(pid) == "volcrypt-spare"; });
+    }));
+    return ready;
+  }
+  static bool IsGone(pid_t pid) { return kill(pid, 0) != 0 || NameOf(pid).empty(); }
+};
+
+TEST_F(Spares, OneBecomesTheWorkerOfTheNextConnection) {
+  const HelperProcess helper(Workers(), Options());
+  const std::vector<pid_t> spares = Ready(helper);
+  absl::Status status;
+  const std::jthread client = Hold(helper.SocketPath(), status);
+  EXPECT_THAT(helper.Workers(), testing::UnorderedElementsAreArray(spares));
+  EXPECT_EQ(std::ranges::count_if(spares, [](pid_t pid) { return NameOf(pid) == "volcrypt-worker"; }), 1);
+  released_.Post();
+}
+
+TEST_F(Spares, AreReplacedWhenNothingRuns) {
+  const HelperProcess helper(Workers(), Options());
+  const std::vector<pid_t> spares = Ready(helper);
+  HelperClient client(helper.SocketPath());
+  EXPECT_TRUE(client.Query("vol-1", Later()).ok());
+  EXPECT_TRUE(client.Query("vol-2", Later()).ok());
+  EXPECT_TRUE(Eventually([&] {
+    const std::vector<pid_t> now = helper.Workers();
+    return now.size() == 2 && std::ranges::none_of(now, [&](pid_t pid) { return std::ranges::count(spares, pid) > 0; });
+  }));
+}
+
+TEST_F(Spares, MoreCallersThanSparesAreAllServed) {
+  const HelperProcess helper(Workers(), Options());
+  Ready(helper);
+  std::array<absl::Status, 5> statuses;
+  std::vector<std::jthread> clients;
+  for (absl::Status& status : statuses) clients.push_back(Hold(helper.SocketPath(), status));
+  EXPECT_THAT(helper.Workers(), SizeIs(statuses.size()));
+  for (size_t i = 0; i < statuses.size(); ++i) released_.Post();
+  clients.clear();
+  for (const absl::Status& status : statuses) EXPECT_TRUE(status.ok()) << status;
+}
+
+TEST_F(Spares, ThoseThatDiedCostNoCallerAnything) {
+  const HelperProcess helper(Workers(), Options());
+  for (const pid_t pid : Ready(helper)) kill(pid, SIGKILL);
+  EXPECT_TRUE(Eventually([&] { return helper.Workers().empty(); }));
+  EXPECT_TRUE(HelperClient(helper.SocketPath()).Query("vol-1", Later()).ok());
+}
+
+TEST_F(Spares, AreNotMadeAgainAndAgainWhenTheyFail) {
+  HelperOptions options = Options();
+  SharedSemaphore started;
+  options.prepare_worker = [&] {
+    started.Post();
+    throw std::runtime_error("no");
+  };
+  const HelperProcess helper(Workers(), std::move(options));
+  EXPECT_TRUE(started.Wait());
+  EXPECT_TRUE(started.Wait());
+  EXPECT_TRUE(Eventually([&] { return helper.Workers().empty(); }));
+  EXPECT_TRUE(HelperClient(helper.SocketPath()).Query("vol-1", Later()).ok());
+  EXPECT_FALSE(started.WaitFor(100));
+}
+
+TEST_F(Spares, EndWithTheHelper) {
+  HelperProcess stopped(Workers(), Options());
+  std::vector<pid_t> spares = Ready(stopped);
+  stopped.Signal(SIGTERM);
+  EXPECT_EQ(stopped.WaitForEnd(), 0);
+  HelperProcess killed(Workers(), Options());
+  for (const pid_t pid : Ready(killed)) spares.push_back(pid);
+  killed.Kill();
+  for (const pid_t pid : spares) EXPECT_TRUE(Eventually([pid] { return IsGone(pid); }));
+}
+
+TEST_F(Spares, KeepNeitherTheListenerNorOtherConnections) {
+  const HelperProcess helper(Workers(), Options());
+  for (const pid_t pid : Ready(helper)) EXPECT_EQ(CountDescriptors(pid, "socket:"), 1U);
 }
 
 }  // namespace
