@@ -134,14 +134,18 @@ absl::StatusOr<AttachResult> AttachOperation::Decide(const BackingDevice& device
   absl::StatusOr<std::string> identity = device.ReadIdentity();
   if (!identity.ok()) return identity.status();
   identity_ = *std::move(identity);
-  absl::StatusOr<VolumeContent> content = ExamineContent(device, exclusive.Get());
-  if (!content.ok()) return content.status();
   absl::StatusOr<std::optional<VolumeRecord>> intent = records_.Read(Kind::kIntent, request_.volume_id);
   absl::StatusOr<std::optional<VolumeRecord>> known = records_.Read(Kind::kKnown, request_.volume_id);
   records_status_.Update(intent.status());
   records_status_.Update(known.status());
   if (intent.ok()) intent_ = *std::move(intent);
   if (known.ok()) known_ = *std::move(known);
+  // The first operation of a first use permits nothing: the second, which writes, proves the device blank, twice.
+  const bool second_will_prove = request_.may_format && !request_.read_only && request_.format_as_uuid.empty() &&
+                                 !known_ && !intent_ && records_status_.ok();
+  absl::StatusOr<VolumeContent> content =
+      ExamineContent(device, exclusive.Get(), second_will_prove ? Look::kGlance : Look::kProof);
+  if (!content.ok()) return content.status();
 
   // Somebody else has formatted this volume since: what was begun here is over, whatever comes next.
   if (intent_ && content->header && content->header->uuid != intent_->luks_uuid) {

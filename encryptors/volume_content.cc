@@ -27,6 +27,8 @@ constexpr size_t kUuidField = 40;
 // Where LUKS2's two headers stand in our layout; an interrupted LUKS2 format without magic has only zeros here.
 constexpr uint64_t kOurHeaderBytes = 2 * kLuks2MetadataBytes;
 
+constexpr uint64_t kGlanceBytes = uint64_t{1} << 20;
+
 bool BeginsWith(std::span<const uint8_t> bytes, std::span<const uint8_t> magic) {
   return bytes.size() >= magic.size() && std::equal(magic.begin(), magic.end(), bytes.begin());
 }
@@ -56,6 +58,14 @@ absl::StatusOr<RawHeaders> ReadRawHeaders(const BackingDevice& device, int direc
   return raw;
 }
 
+absl::StatusOr<std::optional<uint64_t>> GlanceForData(const BackingDevice& device, int direct) {
+  const uint64_t size = device.SizeBytes();
+  if (size <= 2 * kGlanceBytes) return FindDataIn(device, direct, {0, size});
+  absl::StatusOr<std::optional<uint64_t>> data = FindDataIn(device, direct, {0, kGlanceBytes});
+  if (!data.ok() || data->has_value()) return data;
+  return FindDataIn(device, direct, {(size - kGlanceBytes) / kGlanceBytes * kGlanceBytes, size});
+}
+
 bool IsForeign(const Signature& signature) { return signature.type != "crypto_LUKS"; }
 
 void DescribeLoaded(VolumeContent& found) {
@@ -76,7 +86,7 @@ void DescribeLoaded(VolumeContent& found) {
 
 }  // namespace
 
-absl::StatusOr<VolumeContent> ExamineContent(const BackingDevice& device, int direct) {
+absl::StatusOr<VolumeContent> ExamineContent(const BackingDevice& device, int direct, Look look) {
   VolumeContent found;
   absl::StatusOr<CryptDevice> crypt = LoadLuks(device);
   if (!crypt.ok()) return crypt.status();
@@ -91,7 +101,8 @@ absl::StatusOr<VolumeContent> ExamineContent(const BackingDevice& device, int di
   absl::StatusOr<std::vector<Signature>> signatures = ReadSignatures(device);
   if (!signatures.ok()) return signatures.status();
   found.signatures = *std::move(signatures);
-  const absl::StatusOr<std::optional<uint64_t>> data = FindData(device, direct, 0);
+  const absl::StatusOr<std::optional<uint64_t>> data =
+      look == Look::kGlance ? GlanceForData(device, direct) : FindData(device, direct, 0);
   if (!data.ok()) return data.status();
 
   const bool says_luks = std::any_of(found.signatures.begin(), found.signatures.end(), std::not_fn(IsForeign));

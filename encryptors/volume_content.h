@@ -21,10 +21,15 @@ struct VolumeContent {
   std::string detail;  // what was found where, for people
 };
 
-// Reads only. `direct` is an O_DIRECT descriptor of the device. kBlank has passed one full blank proof. A loadable
+enum class Look : uint8_t {
+  kProof,   // kBlank has passed one full blank proof
+  kGlance,  // kBlank is only likely: signatures and headers were looked for, data in the first and last MiB alone
+};
+
+// Reads only. `direct` is an O_DIRECT descriptor of the device. A loadable
 // header without keyslots is kErased when our token shows that it had one, else kIncompleteFormat.
 // DEVICE_IO_ERROR: whatever could not be read is never taken for blank.
-absl::StatusOr<VolumeContent> ExamineContent(const BackingDevice& device, int direct);
+absl::StatusOr<VolumeContent> ExamineContent(const BackingDevice& device, int direct, Look look = Look::kProof);
 
 // True when the device is in a state that an interrupted format with this intent leaves, so that formatting it again
 // with the same LUKS UUID destroys nothing: no keyslot, nothing foreign, the intent's own UUID or no magic at all below
