@@ -10,6 +10,7 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NODE = os.path.join(HERE, "../node")
@@ -63,6 +64,17 @@ def resident_kib(pid):
         return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
 
 
+def proportional_kib(pid):
+    """Resident, where a page that several processes share counts in part for each."""
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+
+
+def children_of(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return [int(child) for child in file.read().split()]
+
+
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--build", required=True)
@@ -83,14 +95,20 @@ def main():
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", paths.SCRATCH], check=True)
     agent = Agent()
     agent.start()
-    idle = [resident_kib(pid) for pid in [agent.pid, *agent.helper_pids()]]
+    time.sleep(1)  # the spare workers are made when nothing runs
+    (helper,) = agent.helper_pids()
+    processes = [("volcryptd", agent.pid), ("volcrypt-helper", helper)]
+    processes += [("spare worker", pid) for pid in children_of(helper)]
+    idle = [(name, resident_kib(pid), proportional_kib(pid)) for name, pid in processes]
     device = Device(mib=256)
     samples = collections.defaultdict(list)
     bench = os.path.join(paths.BUILD, "tests/bench/attach_bench")
     collect([bench, device.path, f"unix:{paths.SOCKET}", str(arguments.rounds), str(arguments.slow_rounds)], samples)
     collect(["/usr/bin/python3", os.path.join(HERE, "time_os_brick.py"), device.path, str(arguments.slow_rounds)], samples)
     print_table(samples)
-    print(f"\nIdle, resident: volcryptd {idle[0]} KiB, volcrypt-helper {sum(idle[1:])} KiB")
+    print("\nIdle, resident, and with shared pages counted once (PSS):")
+    for name, resident, proportional in idle:
+        print(f"{name}: {resident} KiB, {proportional} KiB")
     agent.stop()
 
 
