@@ -14,7 +14,7 @@ namespace volcrypt {
 namespace {
 
 // Connections in use at a time. A group of hosts shares the servers.
-constexpr int kMaxCalls = 16;
+constexpr int kMaxCalls = 8;
 
 bool IsServersFault(const absl::Status& error) {
   return HasReason(error, Reason::kKeyManagerUnavailable) || HasReason(error, Reason::kKeyManagerTimedOut);

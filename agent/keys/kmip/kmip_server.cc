@@ -1,5 +1,7 @@
 #include "agent/keys/kmip/kmip_server.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -9,7 +11,7 @@
 namespace volcrypt {
 namespace {
 
-constexpr size_t kMaxIdle = 4;
+constexpr size_t kMaxIdle = 8;
 // Below what servers and firewalls let idle connections live.
 constexpr absl::Duration kMaxIdleTime = absl::Seconds(30);
 constexpr absl::Duration kFailureRemembered = absl::Seconds(30);
@@ -45,10 +47,15 @@ std::unique_ptr<KmipConnection> KmipServer::TakeIdle() {
   // Outside of the lock, what is dropped says good-bye to the server.
   std::vector<std::unique_ptr<KmipConnection>> dropped;
   const std::lock_guard lock(mutex_);
+  // The oldest are in front: what was kept for a burst of calls goes when it is over.
+  const auto young = std::ranges::find_if(
+      idle_, [](const auto& connection) { return absl::Now() - connection->LastUsed() < kMaxIdleTime; });
+  std::move(idle_.begin(), young, std::back_inserter(dropped));
+  idle_.erase(idle_.begin(), young);
   while (!idle_.empty()) {
     std::unique_ptr<KmipConnection> connection = std::move(idle_.back());
     idle_.pop_back();
-    if (absl::Now() - connection->LastUsed() < kMaxIdleTime && connection->IsQuiet()) return connection;
+    if (connection->IsQuiet()) return connection;
     dropped.push_back(std::move(connection));
   }
   return nullptr;
