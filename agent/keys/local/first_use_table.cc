@@ -30,7 +30,7 @@ absl::Status DeleteWhere(SqliteDatabase& database, const char* sql, const std::s
 absl::StatusOr<std::optional<FirstUseRecord>> FindFirstUse(SqliteDatabase& database, const std::string& key_id,
                                                            const std::string& volume_id) {
   absl::StatusOr<SqliteStatement> select = database.Prepare(
-      "SELECT volume_id, state, host, luks_uuid FROM first_uses WHERE volume_id = ?1 "
+      "SELECT volume_id, state, host, luks_uuid FROM first_uses WHERE volume_id IN (?1, lower(?1)) "
       "ORDER BY state = 'claimed', key_id <> ?2, created_at, key_id LIMIT 1");
   if (!select.ok()) return select.status();
   const absl::StatusOr<bool> row = select->Text(1, volume_id).Text(2, key_id).Step();
@@ -70,7 +70,7 @@ absl::Status PutFirstUse(SqliteDatabase& database, const std::string& key_id, co
 }
 
 absl::Status DropFirstUsesOfVolume(SqliteDatabase& database, const std::string& volume_id) {
-  return DeleteWhere(database, "DELETE FROM first_uses WHERE volume_id = ?1", volume_id);
+  return DeleteWhere(database, "DELETE FROM first_uses WHERE volume_id IN (?1, lower(?1))", volume_id);
 }
 
 absl::Status DropFirstUsesOfKey(SqliteDatabase& database, const std::string& key_id) {

@@ -1,4 +1,5 @@
-// The store's first-use records, one row for a key and a volume. Every call is part of its caller's transaction.
+// The store's first-use records, one row for a key and a volume. Every call is part of its caller's transaction. A
+// volume's id is found in lower case too: so Barbican keeps it, from where records are carried over.
 #pragma once
 
 #include <optional>

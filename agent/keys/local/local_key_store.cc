@@ -3,15 +3,11 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
 #include <optional>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
@@ -20,13 +16,13 @@
 #include "agent/keys/local/key_table.h"
 #include "agent/keys/local/key_wrap.h"
 #include "agent/keys/local/random_bytes.h"
+#include "agent/keys/local/store_rules.h"
 #include "agent/keys/local/store_schema.h"
 #include "agent/keys/local/store_unlock.h"
 #include "agent/keys/private_file.h"
 #include "agent/uuid.h"
 #include "encryptors/reason.h"
 #include "encryptors/unique_fd.h"
-#include "encryptors/volume_id.h"
 
 namespace volcrypt {
 namespace {
@@ -34,56 +30,19 @@ namespace {
 using Access = SqliteDatabase::Access;
 
 constexpr absl::string_view kWhat = "the key store";
-constexpr std::string_view kSymmetric = "symmetric";
-constexpr std::string_view kAes = "aes";
-constexpr std::array<int64_t, 4> kBitLengths = {128, 192, 256, 512};
-constexpr size_t kMaxNameBytes = 255;
-constexpr size_t kMaxHostBytes = 255;
-constexpr size_t kMaxLuksUuidBytes = 40;  // of the header's field
-constexpr size_t kVolumesNamed = 5;
-
-bool IsBitLength(int64_t bits) { return std::ranges::find(kBitLengths, bits) != kBitLengths.end(); }
-
-absl::Status InvalidField(const std::string& field, const std::string& message) {
-  return MakeError(Reason::kInvalidField, message, {{"field", field}});
-}
-
-absl::Status CheckNewKey(const NewKey& key) {
-  if (key.algorithm != kAes) return InvalidField("algorithm", "the local key store makes keys for aes only");
-  if (!IsBitLength(key.bit_length)) {
-    return InvalidField("bit_length", absl::StrCat("a key cannot have ", key.bit_length, " bits, only ",
-                                                   absl::StrJoin(kBitLengths, ", ")));
-  }
-  if (key.name.size() > kMaxNameBytes) {
-    return InvalidField("name", absl::StrCat("the key's name is longer than ", kMaxNameBytes, " bytes"));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckRecord(const FirstUseRecord& record) {
-  if (!IsValidVolumeId(record.volume_id)) {
-    return MakeError(Reason::kInvalidVolumeId, "the volume id of a first use is not valid");
-  }
-  if (record.host.size() > kMaxHostBytes) return InvalidField("host", "the host's name is too long");
-  if (record.luks_uuid.size() > kMaxLuksUuidBytes) return InvalidField("luks_uuid", "the LUKS UUID is too long");
-  return absl::OkStatus();
-}
-
-absl::Status KeyInUse(const std::string& key_id, const std::vector<FirstUseRecord>& records) {
-  std::vector<std::string> volumes;
-  for (size_t i = 0; i < std::min(records.size(), kVolumesNamed); ++i) volumes.push_back(records[i].volume_id);
-  const std::string names = absl::StrJoin(volumes, ", ") + (records.size() > kVolumesNamed ? ", ..." : "");
-  return MakeError(Reason::kKeyInUse,
-                   absl::StrCat("key ", key_id, " is recorded to have formatted ", records.size(), " volume(s): ",
-                                names, "; forget them first, or force the deletion and lose what they hold"),
-                   {{"key_id", key_id}, {"volumes", names}});
-}
 
 KeyBinding BindingOf(const StoredKey& key) {
   return {.key_id = key.key_id,
           .type = key.type,
           .algorithm = key.algorithm,
           .bit_length = static_cast<uint32_t>(key.bit_length)};
+}
+
+absl::Status CheckStoreFile(const std::string& path) {
+  if (absl::Status check = CheckDirectoryIsOurs(DirectoryOf(path)); !check.ok()) return check;
+  struct stat status = {};
+  if (lstat(path.c_str(), &status) != 0) return FileError(kWhat, path, "cannot be examined", errno);
+  return CheckFileIsPrivate(status, kWhat, path);
 }
 
 // Makes the file before SQLite would, which gives it the umask's mode. One that is there is not opened here: closing a
@@ -99,9 +58,7 @@ absl::Status PrepareStoreFile(const std::string& path) {
     }
     if (fd.IsValid()) return SyncDirectory(directory);
   }
-  struct stat status = {};
-  if (lstat(path.c_str(), &status) != 0) return FileError(kWhat, path, "cannot be examined", errno);
-  return CheckFileIsPrivate(status, kWhat, path);
+  return CheckStoreFile(path);
 }
 
 KekLocation LocationOf(const LocalKeyStoreOptions& options) {
@@ -157,7 +114,8 @@ absl::StatusOr<Key> LocalKeyStore::Get(const std::string& key_id, const KeyCall&
   absl::StatusOr<SecretBytes> bytes = UnwrapSecret(kek_, stored.wrapped, AssociatedData(BindingOf(stored)));
   if (!bytes.ok() && !HasReason(bytes.status(), Reason::kKeyUnfit)) return bytes.status();
   // The rest of the row is believed only now.
-  if (!bytes.ok() || stored.type != kSymmetric || static_cast<int64_t>(bytes->Size()) * 8 != stored.bit_length) {
+  const std::optional<KeyType> type = ParseKeyTypeWord(stored.type);
+  if (!bytes.ok() || !type || static_cast<int64_t>(bytes->Size()) * 8 != stored.bit_length) {
     const absl::string_view problem =
         bytes.ok() ? "its type or length is not one of this schema" : bytes.status().message();
     return MakeError(Reason::kKeyUnfit,
@@ -165,7 +123,7 @@ absl::StatusOr<Key> LocalKeyStore::Get(const std::string& key_id, const KeyCall&
                                   "; restore the store from a backup"),
                      {{"key_id", *id}});
   }
-  return Key{.type = KeyType::kSymmetric, .bytes = *std::move(bytes), .high_entropy = stored.bit_length >= 128};
+  return Key{.type = *type, .bytes = *std::move(bytes), .high_entropy = CountsAsRandom(*type, stored.bit_length)};
 }
 
 absl::StatusOr<KeyMetadata> LocalKeyStore::GetMetadata(const std::string& key_id, const KeyCall& call) {
@@ -178,7 +136,7 @@ absl::StatusOr<KeyMetadata> LocalKeyStore::GetMetadata(const std::string& key_id
     absl::StatusOr<std::vector<FirstUseRecord>> records = FirstUsesOfKey(database, *id);
     if (!records.ok()) return records.status();
     metadata = {.key_id = *id,
-                .type = KeyType::kSymmetric,
+                .type = ParseKeyTypeWord(stored->type).value_or(KeyType::kOpaque),
                 .algorithm = stored->algorithm,
                 .bit_length = static_cast<uint32_t>(stored->bit_length),
                 .name = stored->name,
@@ -193,29 +151,39 @@ absl::StatusOr<KeyMetadata> LocalKeyStore::GetMetadata(const std::string& key_id
 
 absl::StatusOr<std::string> LocalKeyStore::Create(const NewKey& key, const KeyCall& call) {
   if (absl::Status check = CheckNewKey(key); !check.ok()) return check;
-  StoredKey stored = {.key_id = RandomUuid(),
-                      .type = std::string(kSymmetric),
-                      .algorithm = key.algorithm,
-                      .bit_length = key.bit_length,
-                      .name = key.name,
-                      .created_at = absl::Now(),
-                      .wrapped = {}};
-  {
-    absl::StatusOr<SecretBytes> bytes = SecretBytes::Allocate(key.bit_length / 8);
-    if (!bytes.ok()) return bytes.status();
-    FillRandom(bytes->Bytes());
-    absl::StatusOr<std::vector<uint8_t>> wrapped = WrapSecret(kek_, *bytes, AssociatedData(BindingOf(stored)));
-    if (!wrapped.ok()) return wrapped.status();
-    stored.wrapped = *std::move(wrapped);
-  }
-  const absl::Status inserted = InTransaction(
-      Access::kWrite, call.deadline, [&](SqliteDatabase& database) { return InsertStoredKey(database, stored); });
-  if (!inserted.ok()) return inserted;
-  return stored.key_id;
+  absl::StatusOr<SecretBytes> bytes = SecretBytes::Allocate(key.bit_length / 8);
+  if (!bytes.ok()) return bytes.status();
+  FillRandom(bytes->Bytes());
+  return Store({.key_id = RandomUuid(),
+                .type = KeyTypeWord(KeyType::kSymmetric),
+                .algorithm = key.algorithm,
+                .bit_length = key.bit_length,
+                .name = key.name,
+                .created_at = absl::Now(),
+                .wrapped = {}},
+               *bytes, call);
 }
 
-absl::StatusOr<std::string> LocalKeyStore::Import(const Key&, const KeyCopy&, const KeyCall&) {
-  return NotHeld("the local key store takes in no keys");
+absl::StatusOr<std::string> LocalKeyStore::Import(const Key& key, const KeyCopy& description, const KeyCall& call) {
+  if (absl::Status check = CheckCopy(key, description); !check.ok()) return check;
+  return Store({.key_id = RandomUuid(),
+                .type = KeyTypeWord(KeptType(key)),
+                .algorithm = description.algorithm,
+                .bit_length = static_cast<int64_t>(key.bytes.Size()) * 8,
+                .name = description.name,
+                .created_at = absl::Now(),
+                .wrapped = {}},
+               key.bytes, call);
+}
+
+absl::StatusOr<std::string> LocalKeyStore::Store(StoredKey row, const SecretBytes& bytes, const KeyCall& call) {
+  absl::StatusOr<std::vector<uint8_t>> wrapped = WrapSecret(kek_, bytes, AssociatedData(BindingOf(row)));
+  if (!wrapped.ok()) return wrapped.status();
+  row.wrapped = *std::move(wrapped);
+  const absl::Status inserted = InTransaction(Access::kWrite, call.deadline,
+                                              [&](SqliteDatabase& database) { return InsertStoredKey(database, row); });
+  if (!inserted.ok()) return inserted;
+  return row.key_id;
 }
 
 absl::Status LocalKeyStore::Delete(const std::string& key_id, bool force, const KeyCall& call) {
@@ -275,9 +243,30 @@ absl::Status LocalKeyStore::DropFirstUse(const std::string& key_id, const std::s
 }
 
 std::vector<CheckStep> LocalKeyStore::Check(const KeyCall& call) {
-  const absl::Status read = InTransaction(Access::kRead, call.deadline,
-                                          [](SqliteDatabase& database) { return StoreHasSchema(database).status(); });
-  return {{.name = "open", .passed = read.ok(), .detail = std::string(read.message()), .remedy = ""}};
+  std::vector<CheckStep> steps;
+  const auto passes = [&steps](const char* name, const absl::Status& status, const std::string& detail) {
+    // Our errors say what to do.
+    steps.push_back(
+        {.name = name,
+         .passed = status.ok(),
+         .detail = status.ok() ? detail : std::string(status.message()),
+         .remedy = status.ok() ? "" : "mend what is said here; docs/key-managers.md tells what the store needs"});
+    return status.ok();
+  };
+  const std::string& path = database_->Path();
+  if (!passes("open", CheckStoreFile(path), absl::StrCat("the key store ", path, " is private"))) return steps;
+  int64_t count = 0;
+  const absl::Status read = InTransaction(Access::kRead, call.deadline, [&](SqliteDatabase& database) -> absl::Status {
+    if (absl::Status schema = StoreHasSchema(database).status(); !schema.ok()) return schema;
+    const absl::StatusOr<int64_t> keys = database.QueryInt("SELECT count(*) FROM keys");
+    if (keys.ok()) count = *keys;
+    return keys.status();
+  });
+  if (!passes("read", read, absl::StrCat("keys in it: ", count))) return steps;
+  const absl::Status write =
+      InTransaction(Access::kWrite, call.deadline, [](SqliteDatabase&) { return absl::OkStatus(); });
+  passes("create", write, "it can be written");
+  return steps;
 }
 
 }  // namespace volcrypt

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "agent/keys/key_manager.h"
+#include "agent/keys/local/key_table.h"
 #include "agent/keys/local/sqlite_database.h"
 
 namespace volcrypt {
@@ -23,14 +24,16 @@ struct LocalKeyStoreOptions {
 // The embedded key manager: one SQLite file of wrapped keys. Several processes may use one store.
 //
 // Format, schema 1 (PRAGMA user_version 1, application_id "vcKS", write-ahead log beside the file):
-//   keys        key_id (UUID, lower case), type "symmetric", algorithm "aes", bit_length 128, 192, 256 or 512, name,
-//               created_at (Unix seconds), wrapped
+//   keys        key_id (UUID, lower case), type "symmetric", "passphrase" or "opaque", algorithm ("aes"; of keys that
+//               were taken in, what their source said), bit_length, name, created_at (Unix seconds), wrapped
 //   first_uses  key_id, volume_id (together unique), state "claimed" or "formatted", host, luks_uuid, created_at
 //   kek_check   one row, wrapped: an empty secret, so that a wrong key-encryption key is known at once
 // wrapped is nonce (12 bytes, random), AES-256-GCM ciphertext, tag (16 bytes) under the key-encryption key: the 32 raw
 // bytes of a file of its own. SQLite never sees a key.
 // The authenticated data binds a wrapped key to its row. "u32" is 4 bytes, big-endian:
-//   u32 14, "volcrypt key 1", u32 36, key_id, u32 9, type, u32 3, algorithm, u32 bit_length
+//   u32 14, "volcrypt key 1", u32 36, key_id, u32 length, type, u32 length, algorithm, u32 bit_length
+// A symmetric key of 128 bits or more counts as random. One that was taken in and that nothing vouches for is kept as
+// an opaque one instead: it opens the same volumes, with a slow key derivation for new ones.
 // That of kek_check is "volcrypt key-encryption key check 1".
 // Whoever can write the file can still delete rows, put back older ones and change first uses.
 //
@@ -61,6 +64,8 @@ class LocalKeyStore : public KeyManager {
   LocalKeyStore(std::unique_ptr<SqliteDatabase> database, SecretBytes kek, std::vector<std::string> warnings)
       : database_(std::move(database)), kek_(std::move(kek)), warnings_(std::move(warnings)) {}
   absl::Status InTransaction(SqliteDatabase::Access access, absl::Time deadline, Body body);
+  // Wraps the key into its row; the answer is the row's key id.
+  absl::StatusOr<std::string> Store(StoredKey row, const SecretBytes& bytes, const KeyCall& call);
 
   std::timed_mutex mutex_;                          // absl::Mutex cannot wait for itself with a deadline
   const std::unique_ptr<SqliteDatabase> database_;  // under mutex_
