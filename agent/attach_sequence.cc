@@ -95,8 +95,8 @@ AttachAnswer AnswerOf(AttachResult result, const std::vector<std::string>& more_
 
 }  // namespace
 
-AttachSequence::AttachSequence(const Surroundings& surroundings, AttachRequest request, absl::Time deadline)
-    : surroundings_(surroundings), request_(std::move(request)), deadline_(deadline) {}
+AttachSequence::AttachSequence(const Surroundings& surroundings, AttachRequest request, const KeyCall& call)
+    : surroundings_(surroundings), request_(std::move(request)), deadline_(call.deadline), tokens_(call.tokens) {}
 
 absl::StatusOr<AttachAnswer> AttachSequence::Run(bool mapped) {
   absl::StatusOr<AttachResult> result = Open(mapped);
@@ -150,7 +150,7 @@ absl::Status AttachSequence::ChooseKey() {
 
 const absl::StatusOr<Key>& AttachSequence::FetchedKey() {
   // A key manager that does not answer leaves time to say what else is wrong.
-  if (!key_) key_ = surroundings_.key_manager.Get(request_.key.key_id, Before(deadline_, 0.25));
+  if (!key_) key_ = surroundings_.key_manager.Get(request_.key.key_id, Until(Before(deadline_, 0.25)));
   return *key_;
 }
 
@@ -159,10 +159,10 @@ absl::StatusOr<AttachAnswer> AttachSequence::FormatBlank(const std::string& resu
   if (const absl::StatusOr<Key>& key = FetchedKey(); !key.ok()) {
     // Nothing is claimed that cannot be formatted; but what the record forbids is told before what the key lacks.
     if (ComesBeforeDevice(key.status()) || KeyManagerIsAway(key.status())) return key.status();
-    absl::Status checked = first_use.Check(resume_uuid, deadline_);
+    absl::Status checked = first_use.Check(resume_uuid, Until(deadline_));
     return checked.ok() ? key.status() : checked;
   }
-  const absl::StatusOr<std::string> luks_uuid = first_use.Claim(resume_uuid, Before(deadline_, 0.25));
+  const absl::StatusOr<std::string> luks_uuid = first_use.Claim(resume_uuid, Until(Before(deadline_, 0.25)));
   if (!luks_uuid.ok()) return luks_uuid.status();
   return Format(first_use, *luks_uuid);
 }
@@ -173,7 +173,7 @@ absl::StatusOr<AttachAnswer> AttachSequence::Format(FirstUseDialogue& first_use,
   absl::StatusOr<AttachResult> result = surroundings_.encryptor.Attach(request, &*FetchedKey(), deadline_);
   if (!result.ok()) {
     if (!ProvesNothingWritten(result.status())) return result.status();
-    return WithRollbackError(result.status(), first_use.Withdraw(deadline_));
+    return WithRollbackError(result.status(), first_use.Withdraw(Until(deadline_)));
   }
   switch (result->outcome) {
     case AttachOutcome::kFormatted:
@@ -190,7 +190,7 @@ absl::StatusOr<AttachAnswer> AttachSequence::Format(FirstUseDialogue& first_use,
 }
 
 absl::StatusOr<AttachAnswer> AttachSequence::Confirm(FirstUseDialogue& first_use, AttachResult result) {
-  absl::Status confirmed = first_use.Confirm(result.mapping.luks_uuid, Before(deadline_, 0.25));
+  absl::Status confirmed = first_use.Confirm(result.mapping.luks_uuid, Until(Before(deadline_, 0.25)));
   if (confirmed.ok()) return AnswerOf(std::move(result), first_use.Warnings());
   if (KeyManagerIsAway(confirmed)) {
     confirmed = MakeError(Reason::kKeyManagerUnavailable,
@@ -212,13 +212,14 @@ AttachAnswer AttachSequence::AlreadyAttached(AttachResult result) const {
   FirstUseDialogue first_use = Dialogue();
   if (!request_.key.key_id.empty()) {
     const absl::Time deadline = std::min(Before(deadline_, 0.5), absl::Now() + kBookkeepingTime);
-    first_use.NoteAttached(result.mapping.luks_uuid, deadline);
+    first_use.NoteAttached(result.mapping.luks_uuid, Until(deadline));
   }
   return AnswerOf(std::move(result), first_use.Warnings());
 }
 
 AttachAnswer AttachSequence::Opened(FirstUseDialogue& first_use, AttachResult result) const {
-  first_use.NoteOpened(result.mapping.luks_uuid, std::min(Before(deadline_, 0.5), absl::Now() + kBookkeepingTime));
+  const absl::Time deadline = std::min(Before(deadline_, 0.5), absl::Now() + kBookkeepingTime);
+  first_use.NoteOpened(result.mapping.luks_uuid, Until(deadline));
   return AnswerOf(std::move(result), first_use.Warnings());
 }
 

@@ -32,7 +32,7 @@ class AttachSequence {
     const std::string& host;
   };
 
-  AttachSequence(const Surroundings& surroundings, AttachRequest request, absl::Time deadline);
+  AttachSequence(const Surroundings& surroundings, AttachRequest request, const KeyCall& call);
 
   // `mapped`: the kernel has a mapping of this volume.
   absl::StatusOr<AttachAnswer> Run(bool mapped);
@@ -50,10 +50,13 @@ class AttachSequence {
   AttachAnswer AlreadyAttached(AttachResult result) const;
   AttachAnswer Opened(FirstUseDialogue& first_use, AttachResult result) const;
   FirstUseDialogue Dialogue() const;
+  // For the key manager, on the caller's behalf.
+  KeyCall Until(absl::Time deadline) const { return {deadline, tokens_}; }
 
   const Surroundings surroundings_;
   AttachRequest request_;
   const absl::Time deadline_;
+  const CallerTokens* const tokens_;
   std::optional<absl::StatusOr<Key>> key_;  // once it was asked for
 };
 

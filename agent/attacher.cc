@@ -46,7 +46,7 @@ Attacher::Attacher(Encryptor& encryptor, const KeyManagers& key_managers, const 
       config_(std::move(config)),
       host_(std::move(host)) {}
 
-absl::StatusOr<AttachAnswer> Attacher::Attach(const AttachCall& call, absl::Time deadline) {
+absl::StatusOr<AttachAnswer> Attacher::Attach(const AttachCall& call, const KeyCall& key_call) {
   absl::StatusOr<AttachRequest> request = MakeAttachRequest(call, config_);
   if (!request.ok()) return request.status();
   const absl::StatusOr<KeyManagers::Found> key_manager = key_managers_.FindFor(request->key);
@@ -56,13 +56,13 @@ absl::StatusOr<AttachAnswer> Attacher::Attach(const AttachCall& call, absl::Time
 
   const absl::StatusOr<BusyVolumes::Hold> hold = busy_volumes_.Take(call.volume_id);
   if (!hold.ok()) return hold.status();
-  const absl::StatusOr<OperationSlots::Slot> slot = slots_.Take(deadline);
+  const absl::StatusOr<OperationSlots::Slot> slot = slots_.Take(key_call.deadline);
   if (!slot.ok()) return slot.status();
   AttachSequence sequence({.encryptor = encryptor_,
                            .key_manager = *key_manager->manager,
                            .default_key_manager = key_managers_.DefaultName(),
                            .host = host_},
-                          *std::move(request), deadline);
+                          *std::move(request), key_call);
   return sequence.Run(mappings_.Find(call.volume_id).has_value());
 }
 
@@ -76,7 +76,8 @@ absl::StatusOr<DetachResult> Attacher::Detach(const DetachRequest& request, absl
   return encryptor_.Detach(request, deadline);
 }
 
-absl::StatusOr<ExtendResult> Attacher::Extend(const ExtendCall& call, absl::Time deadline) {
+absl::StatusOr<ExtendResult> Attacher::Extend(const ExtendCall& call, const KeyCall& key_call) {
+  const absl::Time deadline = key_call.deadline;
   if (absl::Status checked = CheckVolumeId(call.volume_id); !checked.ok()) return checked;
   const absl::StatusOr<std::optional<NamedKey>> named = FindKey(call.key);
   if (!named.ok()) return named.status();
@@ -92,16 +93,17 @@ absl::StatusOr<ExtendResult> Attacher::Extend(const ExtendCall& call, absl::Time
   }
   const ExtendRequest request{.volume_id = call.volume_id, .allowed_ciphers = config_.allowed_ciphers};
   if (mapping->encryption.format != Format::kLuks2) return encryptor_.Extend(request, nullptr, deadline);
-  if (named->has_value()) return ExtendWithKey(request, **named, deadline);
+  if (named->has_value()) return ExtendWithKey(request, **named, key_call);
   if (!call.caller_is_admin) return KeyRequired(call.volume_id);
   const absl::StatusOr<NamedKey> recorded = RecordedKey(call.volume_id, deadline);
   if (!recorded.ok()) return recorded.status();
-  return ExtendWithKey(request, *recorded, deadline);
+  return ExtendWithKey(request, *recorded, key_call);
 }
 
 absl::StatusOr<ExtendResult> Attacher::ExtendWithKey(const ExtendRequest& request, const NamedKey& named,
-                                                     absl::Time deadline) {
-  const absl::StatusOr<Key> key = named.key_manager->Get(named.key_id, MostOf(deadline));
+                                                     const KeyCall& key_call) {
+  const absl::Time deadline = key_call.deadline;
+  const absl::StatusOr<Key> key = named.key_manager->Get(named.key_id, {MostOf(deadline), key_call.tokens});
   if (key.ok()) return encryptor_.Extend(request, &*key, deadline);
   if (ComesBeforeDevice(key.status()) || absl::Now() >= deadline) return key.status();
   // What is wrong with attachment, device or header comes before what is wrong with the key.
@@ -129,18 +131,20 @@ absl::StatusOr<Mapping> Attacher::Get(const std::string& volume_id, absl::Time d
 std::vector<Mapping> Attacher::List() const { return mappings_.List(); }
 
 absl::Status Attacher::Forget(const std::string& volume_id, const std::optional<KeyReference>& key,
-                              absl::Time deadline) {
+                              const KeyCall& key_call) {
   if (absl::Status checked = CheckVolumeId(volume_id); !checked.ok()) return checked;
   const absl::StatusOr<std::optional<NamedKey>> named = FindKey(key);
   if (!named.ok()) return named.status();
   const absl::StatusOr<BusyVolumes::Hold> hold = busy_volumes_.Take(volume_id);
   if (!hold.ok()) return hold.status();
-  const absl::StatusOr<OperationSlots::Slot> slot = slots_.Take(deadline);
+  const absl::StatusOr<OperationSlots::Slot> slot = slots_.Take(key_call.deadline);
   if (!slot.ok()) return slot.status();
   // The helper refuses while the volume is attached, so it goes first.
-  if (absl::Status forgotten = encryptor_.Forget(volume_id, deadline); !forgotten.ok()) return forgotten;
+  if (absl::Status forgotten = encryptor_.Forget(volume_id, key_call.deadline); !forgotten.ok()) return forgotten;
   if (!named->has_value()) return absl::OkStatus();
-  return (*named)->key_manager->DropFirstUse((*named)->key_id, volume_id, deadline);
+  absl::Status dropped = (*named)->key_manager->DropFirstUse((*named)->key_id, volume_id, key_call);
+  // Where no records are kept there is none left.
+  return IsNotHeld(dropped) ? absl::OkStatus() : dropped;
 }
 
 absl::StatusOr<std::optional<Attacher::NamedKey>> Attacher::FindKey(const std::optional<KeyReference>& key) const {

@@ -27,22 +27,24 @@ struct ExtendCall {
 // The core: attach, detach and the rest as idempotent operations over an encryptor, the key managers and what the
 // kernel says. Remembers nothing but what runs at the moment, so a restart has nothing to recover. Two operations on
 // one volume never overlap: the second is OPERATION_IN_PROGRESS. Thread-safe.
+//
+// Where a key manager may be asked, the KeyCall says until when the whole operation may take and on whose behalf.
 class Attacher {
  public:
   // All references outlive the attacher. `host` names this host in first-use records.
   Attacher(Encryptor& encryptor, const KeyManagers& key_managers, const Mappings& mappings, OperationSlots& slots,
            VolumesConfig config, std::string host);
 
-  absl::StatusOr<AttachAnswer> Attach(const AttachCall& call, absl::Time deadline);
+  absl::StatusOr<AttachAnswer> Attach(const AttachCall& call, const KeyCall& key_call);
   absl::StatusOr<DetachResult> Detach(const DetachRequest& request, absl::Time deadline);
-  absl::StatusOr<ExtendResult> Extend(const ExtendCall& call, absl::Time deadline);
+  absl::StatusOr<ExtendResult> Extend(const ExtendCall& call, const KeyCall& key_call);
   absl::StatusOr<Inspection> Inspect(const std::string& device, absl::Time deadline);
   // Takes no slot. While the helper does not answer it is what sysfs knows.
   absl::StatusOr<Mapping> Get(const std::string& volume_id, absl::Time deadline);
   // Takes no slot and asks no other process.
   std::vector<Mapping> List() const;
   // Drops this host's records, then the first-use record beside the key, if one is named.
-  absl::Status Forget(const std::string& volume_id, const std::optional<KeyReference>& key, absl::Time deadline);
+  absl::Status Forget(const std::string& volume_id, const std::optional<KeyReference>& key, const KeyCall& key_call);
 
  private:
   // A key that somebody named, its id checked and its key manager found.
@@ -53,7 +55,8 @@ class Attacher {
 
   absl::StatusOr<std::optional<NamedKey>> FindKey(const std::optional<KeyReference>& key) const;
   absl::StatusOr<NamedKey> RecordedKey(const std::string& volume_id, absl::Time deadline);
-  absl::StatusOr<ExtendResult> ExtendWithKey(const ExtendRequest& request, const NamedKey& named, absl::Time deadline);
+  absl::StatusOr<ExtendResult> ExtendWithKey(const ExtendRequest& request, const NamedKey& named,
+                                             const KeyCall& key_call);
 
   Encryptor& encryptor_;
   const KeyManagers& key_managers_;

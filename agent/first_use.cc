@@ -21,21 +21,23 @@ const FirstUseRecord* FindRecord(const KeyMetadata& metadata, const std::string&
   return found == metadata.first_uses.end() ? nullptr : &*found;
 }
 
+// Whether a record that cannot be had is done without: not while its key manager is merely away.
+bool IsDispensable(const absl::Status& error) { return HasReason(error, Reason::kKeyAccessDenied) || IsNotHeld(error); }
+
 }  // namespace
 
 FirstUseDialogue::FirstUseDialogue(KeyManager& key_manager, std::string key_id, std::string volume_id, std::string host)
     : key_manager_(key_manager), key_id_(std::move(key_id)), volume_id_(std::move(volume_id)), host_(std::move(host)) {}
 
-absl::StatusOr<std::string> FirstUseDialogue::Claim(const std::string& resume_uuid, absl::Time deadline) {
+absl::StatusOr<std::string> FirstUseDialogue::Claim(const std::string& resume_uuid, const KeyCall& call) {
   const FirstUseRecord claim{.volume_id = volume_id_,
                              .state = State::kClaimed,
                              .host = host_,
                              .luks_uuid = resume_uuid.empty() ? RandomUuid() : resume_uuid};
-  const absl::StatusOr<FirstUseRecord> standing = key_manager_.ClaimFirstUse(key_id_, claim, deadline);
+  const absl::StatusOr<FirstUseRecord> standing = key_manager_.ClaimFirstUse(key_id_, claim, call);
   if (!standing.ok()) {
-    if (!HasReason(standing.status(), Reason::kKeyAccessDenied)) return standing.status();
-    Warn("cannot be claimed", standing.status());
-    return ClaimWithoutPermission(claim, resume_uuid, deadline);
+    if (absl::Status away = WarnIfDispensable("cannot be claimed", standing.status()); !away.ok()) return away;
+    return ClaimWithoutPermission(claim, resume_uuid, call);
   }
   absl::StatusOr<std::string> luks_uuid = Judge(*standing, resume_uuid);
   // A UUID to resume may have stood there already, so only one that nobody else can know proves a fresh claim.
@@ -46,18 +48,18 @@ absl::StatusOr<std::string> FirstUseDialogue::Claim(const std::string& resume_uu
 // Who may not write the record may still be allowed to read it, and what another host wrote counts.
 absl::StatusOr<std::string> FirstUseDialogue::ClaimWithoutPermission(const FirstUseRecord& claim,
                                                                      const std::string& resume_uuid,
-                                                                     absl::Time deadline) {
-  const absl::StatusOr<KeyMetadata> metadata = key_manager_.GetMetadata(key_id_, deadline);
+                                                                     const KeyCall& call) {
+  const absl::StatusOr<KeyMetadata> metadata = key_manager_.GetMetadata(key_id_, call);
   if (!metadata.ok()) {
-    if (!HasReason(metadata.status(), Reason::kKeyAccessDenied)) return metadata.status();
+    if (!IsDispensable(metadata.status())) return metadata.status();
     return claim.luks_uuid;
   }
   const FirstUseRecord* const standing = FindRecord(*metadata, volume_id_);
   return standing == nullptr ? claim.luks_uuid : Judge(*standing, resume_uuid);
 }
 
-absl::Status FirstUseDialogue::Check(const std::string& resume_uuid, absl::Time deadline) {
-  const absl::StatusOr<KeyMetadata> metadata = key_manager_.GetMetadata(key_id_, deadline);
+absl::Status FirstUseDialogue::Check(const std::string& resume_uuid, const KeyCall& call) {
+  const absl::StatusOr<KeyMetadata> metadata = key_manager_.GetMetadata(key_id_, call);
   if (!metadata.ok()) return absl::OkStatus();
   const FirstUseRecord* const standing = FindRecord(*metadata, volume_id_);
   return standing == nullptr ? absl::OkStatus() : Judge(*standing, resume_uuid).status();
@@ -95,36 +97,35 @@ absl::StatusOr<std::string> FirstUseDialogue::Judge(const FirstUseRecord& standi
   return standing.luks_uuid;
 }
 
-absl::Status FirstUseDialogue::Withdraw(absl::Time deadline) {
+absl::Status FirstUseDialogue::Withdraw(const KeyCall& call) {
   if (!std::exchange(claimed_here_, false)) return absl::OkStatus();
-  return key_manager_.DropFirstUse(key_id_, volume_id_, deadline);
+  absl::Status dropped = key_manager_.DropFirstUse(key_id_, volume_id_, call);
+  return IsNotHeld(dropped) ? absl::OkStatus() : dropped;
 }
 
-absl::Status FirstUseDialogue::Confirm(const std::string& luks_uuid, absl::Time deadline) {
+absl::Status FirstUseDialogue::Confirm(const std::string& luks_uuid, const KeyCall& call) {
   claimed_here_ = false;
-  absl::Status recorded = key_manager_.RecordFirstUse(key_id_, FormattedRecord(luks_uuid, nullptr), deadline);
-  if (!HasReason(recorded, Reason::kKeyAccessDenied)) return recorded;
-  Warn("cannot be confirmed", recorded);
-  return absl::OkStatus();
+  return WarnIfDispensable("cannot be confirmed",
+                           key_manager_.RecordFirstUse(key_id_, FormattedRecord(luks_uuid, nullptr), call));
 }
 
-void FirstUseDialogue::NoteOpened(const std::string& luks_uuid, absl::Time deadline) {
+void FirstUseDialogue::NoteOpened(const std::string& luks_uuid, const KeyCall& call) {
   claimed_here_ = false;
   if (luks_uuid.empty()) return;
-  const absl::StatusOr<KeyMetadata> metadata = key_manager_.GetMetadata(key_id_, deadline);
+  const absl::StatusOr<KeyMetadata> metadata = key_manager_.GetMetadata(key_id_, call);
   if (!metadata.ok()) return Warn("cannot be read", metadata.status());
   const FirstUseRecord* const standing = FindRecord(*metadata, volume_id_);
   if (standing != nullptr && standing->state == State::kFormatted && standing->luks_uuid == luks_uuid) return;
-  const absl::Status recorded = key_manager_.RecordFirstUse(key_id_, FormattedRecord(luks_uuid, standing), deadline);
+  const absl::Status recorded = key_manager_.RecordFirstUse(key_id_, FormattedRecord(luks_uuid, standing), call);
   if (!recorded.ok()) Warn("is missing and cannot be written", recorded);
 }
 
-void FirstUseDialogue::NoteAttached(const std::string& luks_uuid, absl::Time deadline) {
-  const absl::StatusOr<KeyMetadata> metadata = key_manager_.GetMetadata(key_id_, deadline);
+void FirstUseDialogue::NoteAttached(const std::string& luks_uuid, const KeyCall& call) {
+  const absl::StatusOr<KeyMetadata> metadata = key_manager_.GetMetadata(key_id_, call);
   if (!metadata.ok()) return Warn("cannot be read", metadata.status());
   const FirstUseRecord* const standing = FindRecord(*metadata, volume_id_);
   if (standing == nullptr || standing->state != State::kClaimed || standing->luks_uuid != luks_uuid) return;
-  const absl::Status recorded = key_manager_.RecordFirstUse(key_id_, FormattedRecord(luks_uuid, standing), deadline);
+  const absl::Status recorded = key_manager_.RecordFirstUse(key_id_, FormattedRecord(luks_uuid, standing), call);
   if (!recorded.ok()) Warn("is claimed and cannot be confirmed", recorded);
 }
 
@@ -137,7 +138,15 @@ FirstUseRecord FirstUseDialogue::FormattedRecord(const std::string& luks_uuid, c
           .luks_uuid = luks_uuid};
 }
 
+absl::Status FirstUseDialogue::WarnIfDispensable(const std::string& what, const absl::Status& error) {
+  if (!IsDispensable(error)) return error;
+  Warn(what, error);
+  return absl::OkStatus();
+}
+
+// That there is no place for records is said once.
 void FirstUseDialogue::Warn(const std::string& what, const absl::Status& error) {
+  if (IsNotHeld(error) && std::exchange(warned_not_held_, true)) return;
   warnings_.push_back(
       absl::StrCat("the first-use record of volume ", volume_id_, " beside its key ", what, ": ", error.message()));
 }

@@ -5,14 +5,14 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
 #include "agent/keys/key_manager.h"
 
 namespace volcrypt {
 
 // What one attach says to the key manager about the first-use record of its volume. The record forbids: it is claimed
-// before the first byte is written and confirmed before the caller hears of success. Where permission is lacking it is
-// done without, with a warning; whatever can be read is obeyed all the same. Not thread-safe.
+// before the first byte is written and confirmed before the caller hears of success. Where permission is lacking, or
+// the key manager has no place for records, it is done without, with a warning; whatever can be read is obeyed all the
+// same. Not thread-safe.
 class FirstUseDialogue {
  public:
   FirstUseDialogue(KeyManager& key_manager, std::string key_id, std::string volume_id, std::string host);
@@ -20,33 +20,35 @@ class FirstUseDialogue {
   // Claims the first use for this host. The answer is the LUKS UUID to format as: that of a claim of ours that stands,
   // else `resume_uuid` (of a format that began on this host, may be empty), else a fresh one. FORMAT_INCOMPLETE: begun
   // by another host, or as another UUID than the one to resume. VOLUME_HEADER_LOST: the volume was formatted before.
-  absl::StatusOr<std::string> Claim(const std::string& resume_uuid, absl::Time deadline);
+  absl::StatusOr<std::string> Claim(const std::string& resume_uuid, const KeyCall& call);
   // The errors of Claim without claiming. OK also when nothing can be read.
-  absl::Status Check(const std::string& resume_uuid, absl::Time deadline);
+  absl::Status Check(const std::string& resume_uuid, const KeyCall& call);
   // Takes back the claim if it was made by this dialogue and not found standing.
-  absl::Status Withdraw(absl::Time deadline);
+  absl::Status Withdraw(const KeyCall& call);
   // The volume was formatted and is open.
-  absl::Status Confirm(const std::string& luks_uuid, absl::Time deadline);
+  absl::Status Confirm(const std::string& luks_uuid, const KeyCall& call);
   // An existing volume was opened: writes the record if it is missing. Failures are warnings.
-  void NoteOpened(const std::string& luks_uuid, absl::Time deadline);
+  void NoteOpened(const std::string& luks_uuid, const KeyCall& call);
   // The volume is attached already, which proves nothing about the key: confirms a claim of this very volume that was
   // left standing when its first use was cut short after the mapping had appeared. Failures are warnings.
-  void NoteAttached(const std::string& luks_uuid, absl::Time deadline);
+  void NoteAttached(const std::string& luks_uuid, const KeyCall& call);
 
   const std::vector<std::string>& Warnings() const { return warnings_; }
 
  private:
   absl::StatusOr<std::string> ClaimWithoutPermission(const FirstUseRecord& claim, const std::string& resume_uuid,
-                                                     absl::Time deadline);
+                                                     const KeyCall& call);
   absl::StatusOr<std::string> Judge(const FirstUseRecord& standing, const std::string& resume_uuid) const;
   FirstUseRecord FormattedRecord(const std::string& luks_uuid, const FirstUseRecord* standing) const;
   void Warn(const std::string& what, const absl::Status& error);
+  absl::Status WarnIfDispensable(const std::string& what, const absl::Status& error);
 
   KeyManager& key_manager_;
   const std::string key_id_;
   const std::string volume_id_;
   const std::string host_;
   bool claimed_here_ = false;
+  bool warned_not_held_ = false;
   std::vector<std::string> warnings_;
 };
 

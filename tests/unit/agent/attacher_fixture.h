@@ -116,9 +116,10 @@ class AttacherTest : public testing::Test {
 
   using Calls = std::vector<std::string>;
 
-  // Held by key_managers_; another one is called "other".
+  // Held by key_managers_ as "local", which is the default, "other", and "fixed", of type conf.
   FakeKeyManager* keys_ = nullptr;
   FakeKeyManager* other_keys_ = nullptr;
+  FakeKeyManager* fixed_keys_ = nullptr;
   FakeEncryptor encryptor_;
   TempDirectory sysfs_;
   int shown_ = 0;
@@ -132,11 +133,14 @@ class AttacherTest : public testing::Test {
   KeyManagers MakeKeyManagers() {
     auto local = std::make_unique<FakeKeyManager>();
     auto other = std::make_unique<FakeKeyManager>();
+    auto fixed = std::make_unique<FakeKeyManager>();
     keys_ = local.get();
     other_keys_ = other.get();
+    fixed_keys_ = fixed.get();
     std::map<std::string, KeyManagers::Entry> entries;
     entries["local"] = {.type = "local", .manager = std::move(local)};
     entries["other"] = {.type = "local", .manager = std::move(other)};
+    entries["fixed"] = {.type = "conf", .manager = std::move(fixed)};
     return {"local", std::move(entries)};
   }
 };

@@ -221,6 +221,59 @@ TEST_F(FirstUseTest, BookkeepingOfAnOpenedVolumeOnlyWarns) {
   }
 }
 
+absl::Status NoRecords(const std::string&) { return NotHeld("it has no place for records"); }
+
+TEST_F(FirstUseTest, KeyManagerWithoutRecordsIsDoneWithoutAndWarnsOnce) {
+  keys_->on_claim = NoRecords;
+  keys_->on_record = NoRecords;
+  FirstUseDialogue dialogue = Dialogue();
+  const absl::StatusOr<std::string> uuid = dialogue.Claim("", Soon());
+  ASSERT_TRUE(uuid.ok()) << uuid.status();
+  EXPECT_TRUE(IsCanonicalUuid(*uuid));
+  EXPECT_EQ(Outcome(dialogue.Confirm(*uuid, Soon())), "OK");
+  EXPECT_EQ(dialogue.Warnings().size(), 1U);
+  EXPECT_EQ(RecordOf(), "none");
+}
+
+TEST_F(FirstUseTest, KeyManagerWithoutRecordsKeepsTheUuidToResume) {
+  keys_->on_claim = NoRecords;
+  keys_->on_get_metadata = NoRecords;
+  EXPECT_EQ(Dialogue().Claim(kUuid, Soon()).value_or(""), kUuid);
+}
+
+// One that holds records of others, but takes none of ours.
+TEST_F(FirstUseTest, RecordForbidsAlsoWhereNoneCanBeWritten) {
+  keys_->on_claim = NoRecords;
+  PutRecord(State::kFormatted, kOtherHost, kUuid);
+  EXPECT_EQ(Outcome(Dialogue().Claim("", Soon())), "VOLUME_HEADER_LOST");
+}
+
+TEST_F(FirstUseTest, ConfirmationWithoutRecordsPassesWithAWarning) {
+  keys_->on_record = NoRecords;
+  FirstUseDialogue dialogue = Dialogue();
+  EXPECT_EQ(Outcome(dialogue.Confirm(kUuid, Soon())), "OK");
+  EXPECT_EQ(dialogue.Warnings().size(), 1U);
+}
+
+TEST_F(FirstUseTest, WithdrawalWithoutRecordsIsDone) {
+  FirstUseDialogue dialogue = Dialogue();
+  ASSERT_TRUE(dialogue.Claim("", Soon()).ok());
+  keys_->on_drop = NoRecords;
+  EXPECT_EQ(Outcome(dialogue.Withdraw(Soon())), "OK");
+}
+
+TEST_F(FirstUseTest, BookkeepingWithoutRecordsOnlyWarns) {
+  keys_->on_record = NoRecords;
+  FirstUseDialogue unwritten = Dialogue();
+  unwritten.NoteOpened(kUuid, Soon());
+  EXPECT_EQ(unwritten.Warnings().size(), 1U);
+  keys_->on_get_metadata = NoRecords;
+  FirstUseDialogue unread = Dialogue();
+  unread.NoteOpened(kUuid, Soon());
+  unread.NoteAttached(kUuid, Soon());
+  EXPECT_EQ(unread.Warnings().size(), 1U);
+}
+
 TEST_F(FirstUseTest, VolumeWithoutLuksUuidHasNoRecord) {
   Dialogue().NoteOpened("", Soon());
   EXPECT_TRUE(keys_->calls.empty());

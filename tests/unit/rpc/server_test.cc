@@ -145,10 +145,12 @@ TEST_F(ServerTest, InfoNamesWhatTheAgentCanDo) {
   ASSERT_EQ(info.formats_size(), 2);
   ASSERT_EQ(info.modes_size(), 1);
   EXPECT_EQ(info.modes(0), v1::MODE_HOST_MAPPING);
-  ASSERT_EQ(info.key_managers_size(), 2);
-  EXPECT_EQ(info.key_managers(0).name(), "local");
-  EXPECT_TRUE(info.key_managers(0).is_default());
-  EXPECT_FALSE(info.key_managers(1).is_default());
+  ASSERT_EQ(info.key_managers_size(), 3);
+  EXPECT_EQ(info.key_managers(0).name(), "fixed");
+  EXPECT_EQ(info.key_managers(0).type(), "conf");
+  EXPECT_FALSE(info.key_managers(0).is_default());
+  EXPECT_EQ(info.key_managers(1).name(), "local");
+  EXPECT_TRUE(info.key_managers(1).is_default());
   EXPECT_EQ(info.limits().max_operations(), 4U);
   EXPECT_EQ(info.limits().operation_timeout_seconds(), 60U);
   EXPECT_EQ(info.limits().max_page_size(), 500U);
