@@ -21,7 +21,7 @@ struct MethodRow {
   Role least;
 };
 
-constexpr std::array<MethodRow, 14> kMethods = {{
+constexpr std::array<MethodRow, 16> kMethods = {{
     {"/volcrypt.v1.VolumeEncryptorService/AttachVolume", Role::kCompute},
     {"/volcrypt.v1.VolumeEncryptorService/DetachVolume", Role::kCompute},
     {"/volcrypt.v1.VolumeEncryptorService/ExtendVolume", Role::kCompute},
@@ -30,8 +30,10 @@ constexpr std::array<MethodRow, 14> kMethods = {{
     {"/volcrypt.v1.VolumeAdminService/InspectVolume", Role::kAdmin},
     {"/volcrypt.v1.VolumeAdminService/ForgetVolume", Role::kAdmin},
     {"/volcrypt.v1.KeyService/CreateKey", Role::kAdmin},
+    {"/volcrypt.v1.KeyService/CopyKey", Role::kAdmin},
     {"/volcrypt.v1.KeyService/GetKeyMetadata", Role::kAdmin},
     {"/volcrypt.v1.KeyService/DeleteKey", Role::kAdmin},
+    {"/volcrypt.v1.KeyService/CheckKeyManager", Role::kAdmin},
     {"/volcrypt.v1.AgentService/GetInfo", Role::kCompute},
     {"/grpc.health.v1.Health/Check", Role::kCompute},
     {"/grpc.health.v1.Health/Watch", Role::kCompute},

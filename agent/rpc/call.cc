@@ -12,6 +12,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "agent/rpc/caller_tokens.h"
 #include "agent/rpc/error.h"
 #include "encryptors/reason.h"
 
@@ -72,16 +73,20 @@ grpc::Status CallRunner::Run(const grpc::ServerContext& context, const CallDescr
   const absl::Time start = absl::Now();
   Call call{.deadline = CallDeadline(start, DeadlineOf(context), operation_timeout_)};
   const absl::StatusOr<PeerCredentials> peer = peers_.Find(context.peer());
-  const absl::Status outcome = RunAllowed(description, peer, call, work);
+  const absl::Status outcome = RunAllowed(context, description, peer, call, work);
   LogOutcome(description, peer, call, absl::Now() - start, outcome);
   return ToRpcStatus(outcome);
 }
 
-absl::Status CallRunner::RunAllowed(const CallDescription& description, const absl::StatusOr<PeerCredentials>& peer,
-                                    Call& call, absl::FunctionRef<absl::Status(Call&)> work) {
+absl::Status CallRunner::RunAllowed(const grpc::ServerContext& context, const CallDescription& description,
+                                    const absl::StatusOr<PeerCredentials>& peer, Call& call,
+                                    absl::FunctionRef<absl::Status(Call&)> work) {
   if (!peer.ok()) return peer.status();
   call.role = access_.Get()->RoleOf(*peer);
   if (absl::Status allowed = CheckAccess(call.role, description.method); !allowed.ok()) return allowed;
+  absl::StatusOr<std::optional<CallerTokens>> tokens = TokensOf(context.client_metadata());
+  if (!tokens.ok()) return tokens.status();
+  call.tokens = *std::move(tokens);
   return Guarded(call, work);
 }
 

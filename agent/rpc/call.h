@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "agent/current_access.h"
+#include "agent/keys/key_manager.h"
 #include "agent/log.h"
 #include "agent/rpc/peers.h"
 
@@ -33,10 +35,13 @@ struct CallDescription {
 struct Call {
   Role role = Role::kNone;
   absl::Time deadline;
-  LogFields results;                  // for the log
-  std::vector<std::string> warnings;  // likewise
+  std::optional<CallerTokens> tokens;  // never for the log
+  LogFields results;                   // for the log
+  std::vector<std::string> warnings;   // likewise
 
   bool IsAdmin() const { return role == Role::kAdmin; }
+  // For key managers. The call outlives it.
+  KeyCall ForKeys() const { return {deadline, tokens ? &*tokens : nullptr}; }
 };
 
 // Runs every call the same way: who calls, may they, until when, the work itself, one log line, the answer.
@@ -56,7 +61,8 @@ class CallRunner {
  private:
   bool Begin();
   void End();
-  absl::Status RunAllowed(const CallDescription& description, const absl::StatusOr<PeerCredentials>& peer, Call& call,
+  absl::Status RunAllowed(const grpc::ServerContext& context, const CallDescription& description,
+                          const absl::StatusOr<PeerCredentials>& peer, Call& call,
                           absl::FunctionRef<absl::Status(Call&)> work);
   void LogOutcome(const CallDescription& description, const absl::StatusOr<PeerCredentials>& peer, const Call& call,
                   absl::Duration took, const absl::Status& outcome) const;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "agent/request_fields.h"
 #include "encryptors/reason.h"
 
 namespace volcrypt {
@@ -14,6 +15,7 @@ namespace {
 constexpr uint32_t kDefaultKeyBits = 256;
 constexpr std::array<uint32_t, 4> kKeyBits = {128, 192, 256, 512};
 constexpr size_t kMaxKeyNameBytes = 255;
+constexpr size_t kMaxUserIdBytes = 255;
 
 // proto3 keeps numbers that an enumeration does not have: a newer client may mean something by them, so they are
 // refused rather than taken for "unspecified".
@@ -24,6 +26,19 @@ absl::Status UnknownNumber(const std::string& field, int number) {
 
 absl::Status InvalidField(const std::string& field, const std::string& what) {
   return MakeError(Reason::kInvalidField, absl::StrCat(field, ": ", what), {{"field", field}});
+}
+
+absl::Status CheckKeyName(const std::string& name) {
+  if (name.size() <= kMaxKeyNameBytes) return absl::OkStatus();
+  return InvalidField("name", absl::StrCat("longer than ", kMaxKeyNameBytes, " bytes"));
+}
+
+absl::Status CheckUserId(const std::string& id) {
+  const bool right =
+      id.size() <= kMaxUserIdBytes && std::ranges::all_of(id, [](char c) {
+        return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.' || c == '@';
+      });
+  return right ? absl::OkStatus() : InvalidField("owner_user_id", "not the id of a user");
 }
 
 absl::Status FormatFromApi(int number, AttachCall& call) {
@@ -127,10 +142,29 @@ absl::StatusOr<NewKey> FromApi(const v1::CreateKeyRequest& request) {
   if (std::ranges::find(kKeyBits, key.bit_length) == kKeyBits.end()) {
     return InvalidField("bit_length", absl::StrCat(key.bit_length, " is none of 128, 192, 256, 512"));
   }
-  if (key.name.size() > kMaxKeyNameBytes) {
-    return InvalidField("name", absl::StrCat("longer than ", kMaxKeyNameBytes, " bytes"));
-  }
+  if (absl::Status name = CheckKeyName(key.name); !name.ok()) return name;
   return key;
+}
+
+absl::StatusOr<KeyReference> RequiredKey(const v1::KeyReference& key, const std::string& field) {
+  const std::string id_field = field + ".key_id";
+  if (key.key_id().empty()) {
+    return MakeError(Reason::kKeyRequired, absl::StrCat(id_field, ": name the key"), {{"field", id_field}});
+  }
+  absl::StatusOr<std::string> key_id = ParseKeyId(key.key_id());
+  if (!key_id.ok()) return key_id.status();
+  return KeyReference{.key_manager = key.key_manager(), .key_id = *std::move(key_id)};
+}
+
+absl::StatusOr<CopyKeyCall> FromApi(const v1::CopyKeyRequest& request) {
+  absl::StatusOr<KeyReference> source = RequiredKey(request.source(), "source");
+  if (!source.ok()) return source.status();
+  if (absl::Status name = CheckKeyName(request.name()); !name.ok()) return name;
+  if (absl::Status user = CheckUserId(request.owner_user_id()); !user.ok()) return user;
+  return CopyKeyCall{.source = *std::move(source),
+                     .key_manager = request.key_manager(),
+                     .name = request.name(),
+                     .owner_user_id = request.owner_user_id()};
 }
 
 }  // namespace volcrypt

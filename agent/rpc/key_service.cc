@@ -1,11 +1,11 @@
 #include "agent/rpc/key_service.h"
 
 #include <string>
+#include <utility>
 
-#include "agent/request_fields.h"
+#include "agent/key_copy.h"
 #include "agent/rpc/from_api.h"
 #include "agent/rpc/to_api.h"
-#include "encryptors/reason.h"
 
 namespace volcrypt {
 namespace {
@@ -20,16 +20,12 @@ std::string NameOf(const KeyManagers& key_managers, const std::string& requested
   return requested.empty() ? key_managers.DefaultName() : requested;
 }
 
-absl::StatusOr<KeptKey> FindKey(const KeyManagers& key_managers, const v1::KeyReference& key) {
-  if (key.key_id().empty()) {
-    return MakeError(Reason::kKeyRequired, "key.key_id: name the key", {{"field", "key.key_id"}});
-  }
-  absl::StatusOr<std::string> key_id = ParseKeyId(key.key_id());
-  if (!key_id.ok()) return key_id.status();
-  const absl::StatusOr<KeyManagers::Found> found =
-      key_managers.FindFor({.key_manager = key.key_manager(), .key_id = *key_id});
+absl::StatusOr<KeptKey> FindKey(const KeyManagers& key_managers, const v1::KeyReference& requested) {
+  absl::StatusOr<KeyReference> key = RequiredKey(requested, "key");
+  if (!key.ok()) return key.status();
+  const absl::StatusOr<KeyManagers::Found> found = key_managers.FindFor(*key);
   if (!found.ok()) return found.status();
-  return KeptKey{.manager = found->manager, .reference = {.key_manager = found->name, .key_id = *std::move(key_id)}};
+  return KeptKey{.manager = found->manager, .reference = {.key_manager = found->name, .key_id = key->key_id}};
 }
 
 }  // namespace
@@ -43,10 +39,27 @@ grpc::Status KeyService::CreateKey(grpc::ServerContext* context, const v1::Creat
     if (!key.ok()) return key.status();
     const absl::StatusOr<KeyManagers::Found> found = key_managers_.Find(request->key_manager());
     if (!found.ok()) return found.status();
-    const absl::StatusOr<std::string> key_id = found->manager->Create(*key, call.deadline);
+    const absl::StatusOr<std::string> key_id = found->manager->Create(*key, call.ForKeys());
     if (!key_id.ok()) return RefusalOf(key_id.status(), found->name);
     *response->mutable_key() = ToApi(KeyReference{.key_manager = found->name, .key_id = *key_id});
     call.results = {{"key", *key_id}};
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status KeyService::CopyKey(grpc::ServerContext* context, const v1::CopyKeyRequest* request,
+                                 v1::CopyKeyResponse* response) {
+  const CallDescription description = {
+      .method = "/volcrypt.v1.KeyService/CopyKey",
+      .about = {{"key", request->source().key_id()}, {"key_manager", NameOf(key_managers_, request->key_manager())}}};
+  return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
+    const absl::StatusOr<CopyKeyCall> copy = FromApi(*request);
+    if (!copy.ok()) return copy.status();
+    absl::StatusOr<CopiedKey> copied = volcrypt::CopyKey(key_managers_, *copy, call.ForKeys());
+    if (!copied.ok()) return copied.status();
+    *response->mutable_key() = ToApi(copied->key);
+    call.results = {{"copy", copied->key.key_id}};
+    call.warnings = std::move(copied->warnings);
     return absl::OkStatus();
   });
 }
@@ -59,7 +72,7 @@ grpc::Status KeyService::GetKeyMetadata(grpc::ServerContext* context, const v1::
   return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
     const absl::StatusOr<KeptKey> key = FindKey(key_managers_, request->key());
     if (!key.ok()) return key.status();
-    const absl::StatusOr<KeyMetadata> metadata = key->manager->GetMetadata(key->reference.key_id, call.deadline);
+    const absl::StatusOr<KeyMetadata> metadata = key->manager->GetMetadata(key->reference.key_id, call.ForKeys());
     if (!metadata.ok()) return metadata.status();
     *response = ToApi(key->reference, *metadata);
     return absl::OkStatus();
@@ -73,8 +86,21 @@ grpc::Status KeyService::DeleteKey(grpc::ServerContext* context, const v1::Delet
   return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
     const absl::StatusOr<KeptKey> key = FindKey(key_managers_, request->key());
     if (!key.ok()) return key.status();
-    return RefusalOf(key->manager->Delete(key->reference.key_id, request->force(), call.deadline),
+    return RefusalOf(key->manager->Delete(key->reference.key_id, request->force(), call.ForKeys()),
                      key->reference.key_manager);
+  });
+}
+
+grpc::Status KeyService::CheckKeyManager(grpc::ServerContext* context, const v1::CheckKeyManagerRequest* request,
+                                         v1::CheckKeyManagerResponse* response) {
+  const CallDescription description = {.method = "/volcrypt.v1.KeyService/CheckKeyManager",
+                                       .kind = CallKind::kRead,
+                                       .about = {{"key_manager", NameOf(key_managers_, request->key_manager())}}};
+  return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
+    const absl::StatusOr<KeyManagers::Found> found = key_managers_.Find(request->key_manager());
+    if (!found.ok()) return found.status();
+    *response = ToApi(found->manager->Check(call.ForKeys()));
+    return absl::OkStatus();
   });
 }
 

@@ -13,10 +13,14 @@ class KeyService final : public v1::KeyService::Service {
 
   grpc::Status CreateKey(grpc::ServerContext* context, const v1::CreateKeyRequest* request,
                          v1::CreateKeyResponse* response) override;
+  grpc::Status CopyKey(grpc::ServerContext* context, const v1::CopyKeyRequest* request,
+                       v1::CopyKeyResponse* response) override;
   grpc::Status GetKeyMetadata(grpc::ServerContext* context, const v1::GetKeyMetadataRequest* request,
                               v1::GetKeyMetadataResponse* response) override;
   grpc::Status DeleteKey(grpc::ServerContext* context, const v1::DeleteKeyRequest* request,
                          v1::DeleteKeyResponse* response) override;
+  grpc::Status CheckKeyManager(grpc::ServerContext* context, const v1::CheckKeyManagerRequest* request,
+                               v1::CheckKeyManagerResponse* response) override;
 
  private:
   CallRunner& calls_;

@@ -10,11 +10,14 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "agent/rpc/caller_tokens.h"
 
 namespace volcrypt {
 namespace {
 
 constexpr int kMaxRequestBytes = 64 * 1024;
+// Two tokens of the greatest length and what gRPC sends itself.
+constexpr int kMaxMetadataBytes = static_cast<int>(2 * kMaxTokenBytes) + 8 * 1024;
 constexpr int kMaxCallsPerConnection = 256;
 constexpr int kIdleConnectionMilliseconds = 10 * 60 * 1000;
 // Answers that are ready when the last call has ended still have to go out.
@@ -39,6 +42,7 @@ void SetLimits(grpc::ServerBuilder& builder, const RpcServerOptions& options) {
   builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
   builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 2);
   builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxCallsPerConnection);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleConnectionMilliseconds);
 }

@@ -189,11 +189,23 @@ v1::GetKeyMetadataResponse ToApi(const KeyReference& key, const KeyMetadata& met
   v1::GetKeyMetadataResponse out;
   *out.mutable_key() = ToApi(key);
   out.set_secret_type(SecretType(metadata.type));
-  out.set_algorithm(metadata.algorithm);
+  out.set_algorithm(ValidUtf8(metadata.algorithm));
   out.set_bit_length(metadata.bit_length);
-  out.set_status(metadata.status);
+  out.set_status(ValidUtf8(metadata.status));
   if (metadata.created_at) *out.mutable_created_at() = TimestampOf(*metadata.created_at);
-  for (const FirstUseRecord& record : metadata.first_uses) out.add_formatted_volumes(record.volume_id);
+  for (const FirstUseRecord& record : metadata.first_uses) out.add_formatted_volumes(ValidUtf8(record.volume_id));
+  return out;
+}
+
+v1::CheckKeyManagerResponse ToApi(const std::vector<CheckStep>& steps) {
+  v1::CheckKeyManagerResponse out;
+  for (const CheckStep& taken : steps) {
+    v1::CheckKeyManagerResponse::Step& step = *out.add_steps();
+    step.set_name(taken.name);
+    step.set_passed(taken.passed);
+    step.set_detail(ValidUtf8(taken.detail));
+    step.set_remedy(ValidUtf8(taken.remedy));
+  }
   return out;
 }
 

@@ -1,6 +1,8 @@
 // What the core answers as messages of the public API.
 #pragma once
 
+#include <vector>
+
 #include "agent/keys/key_manager.h"
 #include "encryptors/encryptor.h"
 #include "volcrypt/v1/key.pb.h"
@@ -16,5 +18,6 @@ v1::Encryption ToApi(const Encryption& encryption);
 v1::InspectVolumeResponse ToApi(const Inspection& inspection);
 v1::KeyReference ToApi(const KeyReference& key);
 v1::GetKeyMetadataResponse ToApi(const KeyReference& key, const KeyMetadata& metadata);
+v1::CheckKeyManagerResponse ToApi(const std::vector<CheckStep>& steps);
 
 }  // namespace volcrypt

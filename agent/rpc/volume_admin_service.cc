@@ -23,7 +23,7 @@ grpc::Status VolumeAdminService::ForgetVolume(grpc::ServerContext* context, cons
   const CallDescription description = {.method = "/volcrypt.v1.VolumeAdminService/ForgetVolume",
                                        .about = {{"volume", request->volume_id()}, {"key", request->key().key_id()}}};
   return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
-    return attacher_.Forget(request->volume_id(), FromApi(request->key()), call.deadline);
+    return attacher_.Forget(request->volume_id(), FromApi(request->key()), call.ForKeys());
   });
 }
 

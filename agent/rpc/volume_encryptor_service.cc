@@ -16,7 +16,7 @@ grpc::Status VolumeEncryptorService::AttachVolume(grpc::ServerContext* context, 
   return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
     const absl::StatusOr<AttachCall> attach = FromApi(*request, call.IsAdmin());
     if (!attach.ok()) return attach.status();
-    absl::StatusOr<AttachAnswer> answer = attacher_.Attach(*attach, call.deadline);
+    absl::StatusOr<AttachAnswer> answer = attacher_.Attach(*attach, call.ForKeys());
     if (!answer.ok()) return answer.status();
     call.results = {{"formatted", answer->formatted ? "true" : "false"}};
     call.warnings = std::move(answer->warnings);
@@ -47,7 +47,7 @@ grpc::Status VolumeEncryptorService::ExtendVolume(grpc::ServerContext* context, 
   const CallDescription description = {.method = "/volcrypt.v1.VolumeEncryptorService/ExtendVolume",
                                        .about = {{"volume", request->volume_id()}, {"key", request->key().key_id()}}};
   return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
-    const absl::StatusOr<ExtendResult> result = attacher_.Extend(FromApi(*request, call.IsAdmin()), call.deadline);
+    const absl::StatusOr<ExtendResult> result = attacher_.Extend(FromApi(*request, call.IsAdmin()), call.ForKeys());
     if (!result.ok()) return result.status();
     *response->mutable_attachment() = ToApi(result->mapping, Detail::kOne);
     response->set_previous_size_bytes(result->previous_size_bytes);

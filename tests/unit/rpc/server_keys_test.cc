@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <functional>
+
+#include "agent/keys/key_id.h"
 #include "tests/unit/rpc/rpc_fixture.h"
 
 namespace volcrypt {
@@ -68,6 +71,92 @@ TEST_F(ServerKeysTest, KeyThatFormattedVolumesGoesByForceAlone) {
   EXPECT_EQ(metadata.formatted_volumes(0), kVolume);
   remove.set_force(true);
   EXPECT_EQ(RpcOutcome(stub_->DeleteKey(Patient().get(), remove, &removed)), "OK");
+}
+
+TEST_F(ServerKeysTest, KeyIsCopiedWithItsRecords) {
+  PutRecord(State::kFormatted, kHost, kUuid);
+  v1::CopyKeyRequest copy;
+  copy.mutable_source()->set_key_id(kKey);
+  copy.set_key_manager("other");
+  copy.set_name("moved");
+  copy.set_owner_user_id("0123456789abcdef0123456789abcdef");
+  v1::CopyKeyResponse copied;
+  ASSERT_EQ(RpcOutcome(stub_->CopyKey(Patient().get(), copy, &copied)), "OK");
+  EXPECT_EQ(copied.key().key_manager(), "other");
+  EXPECT_EQ(copied.key().key_id(), "imported-1");
+  ASSERT_EQ(other_keys_->imported.size(), 1U);
+  EXPECT_EQ(other_keys_->imported[0].name, "moved");
+  EXPECT_EQ(other_keys_->imported[0].owner_user_id, "0123456789abcdef0123456789abcdef");
+  EXPECT_EQ(other_keys_->records["imported-1"].count(kVolume), 1U);
+  EXPECT_NE(LogText().find("CopyKey key=key-1 key_manager=other copy=imported-1 reason=OK"), std::string::npos)
+      << LogText();
+}
+
+TEST_F(ServerKeysTest, WrongFieldsOfACopyAreRefusedBeforeAKeyManagerIsAsked) {
+  v1::CopyKeyResponse copied;
+  EXPECT_EQ(RpcOutcome(stub_->CopyKey(Patient().get(), {}, &copied)), "KEY_REQUIRED");
+  const std::vector<std::pair<std::string, std::function<void(v1::CopyKeyRequest&)>>> cases = {
+      {"source.key_id", [](v1::CopyKeyRequest& request) { request.mutable_source()->set_key_id("a b"); }},
+      {"name", [](v1::CopyKeyRequest& request) { request.set_name(std::string(256, 'n')); }},
+      {"owner_user_id", [](v1::CopyKeyRequest& request) { request.set_owner_user_id("a/b"); }},
+      {"owner_user_id", [](v1::CopyKeyRequest& request) { request.set_owner_user_id(std::string(256, 'u')); }},
+  };
+  for (const auto& [field, change] : cases) {
+    v1::CopyKeyRequest request;
+    request.mutable_source()->set_key_id(kKey);
+    change(request);
+    const grpc::Status status = stub_->CopyKey(Patient().get(), request, &copied);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << field;
+    if (field != "source.key_id") {
+      EXPECT_EQ(ErrorInfoOf(status).metadata().at("field"), field);
+    }
+  }
+  EXPECT_TRUE(keys_->calls.empty());
+}
+
+TEST_F(ServerKeysTest, CheckAnswersEveryStepOfTheKeyManagerThatIsNamed) {
+  other_keys_->check_steps = {{.name = "connect", .passed = true, .detail = "there", .remedy = ""},
+                              {.name = "authenticate", .passed = false, .detail = "no \xff", .remedy = "set it"}};
+  v1::CheckKeyManagerRequest check;
+  check.set_key_manager("other");
+  v1::CheckKeyManagerResponse checked;
+  ASSERT_EQ(RpcOutcome(stub_->CheckKeyManager(Patient().get(), check, &checked)), "OK");
+  ASSERT_EQ(checked.steps_size(), 2);
+  EXPECT_EQ(checked.steps(0).name(), "connect");
+  EXPECT_TRUE(checked.steps(0).passed());
+  EXPECT_EQ(checked.steps(0).detail(), "there");
+  EXPECT_FALSE(checked.steps(1).passed());
+  EXPECT_EQ(checked.steps(1).remedy(), "set it");
+  check.set_key_manager("nowhere");
+  EXPECT_EQ(RpcOutcome(stub_->CheckKeyManager(Patient().get(), check, &checked)), "UNKNOWN_KEY_MANAGER");
+}
+
+TEST_F(ServerKeysTest, WhatAKeyManagerCannotDoIsAWrongField) {
+  const auto refuse = [](const std::string&) { return NotHeld("not here"); };
+  fixed_keys_->on_create = refuse;
+  fixed_keys_->on_delete = refuse;
+  v1::CreateKeyRequest create;
+  create.set_key_manager("fixed");
+  v1::CreateKeyResponse created;
+  const grpc::Status status = stub_->CreateKey(Patient().get(), create, &created);
+  EXPECT_EQ(RpcOutcome(status), "INVALID_FIELD");
+  EXPECT_EQ(ErrorInfoOf(status).metadata().at("field"), "key_manager");
+  v1::DeleteKeyRequest remove;
+  remove.mutable_key()->set_key_id(kFixedKeyId);
+  v1::DeleteKeyResponse removed;
+  EXPECT_EQ(RpcOutcome(stub_->DeleteKey(Patient().get(), remove, &removed)), "INVALID_FIELD");
+}
+
+TEST_F(ServerKeysTest, FixedKeyIsShownFromItsSectionAndAUrlByItsLastSegment) {
+  fixed_keys_->keys[kFixedKeyId] = {1};
+  for (const std::string& id : {std::string(kFixedKeyId), std::string("https://b/v1/secrets/") + kFixedKeyId}) {
+    v1::GetKeyMetadataRequest get;
+    get.mutable_key()->set_key_id(id);
+    v1::GetKeyMetadataResponse metadata;
+    ASSERT_EQ(RpcOutcome(stub_->GetKeyMetadata(Patient().get(), get, &metadata)), "OK");
+    EXPECT_EQ(metadata.key().key_manager(), "fixed");
+    EXPECT_EQ(metadata.key().key_id(), kFixedKeyId);
+  }
 }
 
 TEST_F(ServerKeysTest, KeyThatNobodyMakesIsRefusedBeforeTheKeyManagerIsAsked) {
