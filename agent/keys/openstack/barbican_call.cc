@@ -108,7 +108,8 @@ absl::StatusOr<HttpAnswer> BarbicanCall::SendWith(const BarbicanRequest& request
                             .body = request.body,
                             .max_answer_bytes = request.max_answer_bytes,
                             .answer_is_secret = request.answer_is_secret,
-                            .is_sent_once = request.repeat == Repeat::kUnsent};
+                            // Of a deletion the attempts are counted: see Attempts().
+                            .is_sent_once = request.repeat == Repeat::kUnsent || request.method == "DELETE"};
   RetriedAnswer retried = SendWithRetries(services_.http, sent, request.repeat, deadline_);
   attempts_ = retried.attempts;
   if (retried.answer.failure == HttpFailure::kTooLarge && request.answer_is_secret) {

@@ -1,0 +1,118 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "tests/fakes/fake_tls.h"
+#include "tests/unit/agent/temp_directory.h"
+#include "tests/unit/keys/openstack/fake_cloud.h"
+
+namespace volcrypt {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class BarbicanCheckTest : public testing::Test {
+ protected:
+  std::vector<CheckStep> Check(const BarbicanConfig& config) { return cloud_.KeyManager(config)->Check(Soon()); }
+  std::vector<CheckStep> Check() { return Check(cloud_.Config()); }
+
+  FakeCloud cloud_;
+};
+
+std::vector<std::string> NamesOf(const std::vector<CheckStep>& steps) {
+  std::vector<std::string> names;
+  for (const CheckStep& step : steps) names.push_back(step.passed ? step.name : absl::StrCat(step.name, " failed"));
+  return names;
+}
+
+TEST_F(BarbicanCheckTest, EverythingIsGoneThroughAndNothingChanged) {
+  const std::vector<CheckStep> steps = Check();
+  EXPECT_THAT(NamesOf(steps), ElementsAre("resolve", "connect", "tls", "authenticate", "catalog", "read", "create"));
+  EXPECT_THAT(steps[2].detail, HasSubstr("without TLS"));
+  EXPECT_THAT(steps[3].detail, HasSubstr("creator, member"));
+  EXPECT_THAT(steps[4].detail, HasSubstr(cloud_.Url()));
+  EXPECT_EQ(cloud_.Count("POST", "/secrets"), 0U);
+  EXPECT_EQ(cloud_.Count("PUT", ""), 0U);
+}
+
+TEST_F(BarbicanCheckTest, EveryCheckAuthenticatesAnew) {
+  const auto keys = cloud_.KeyManager();
+  keys->Check(Soon());
+  keys->Check(Soon());
+  EXPECT_EQ(cloud_.Count("POST", "/v3/auth/tokens"), 2U);
+}
+
+TEST_F(BarbicanCheckTest, KeystoneThatIsAwayFailsToConnect) {
+  const BarbicanConfig config = cloud_.Config();
+  cloud_.Server().Stop();
+  const std::vector<CheckStep> steps = Check(config);
+  EXPECT_THAT(NamesOf(steps), ElementsAre("resolve", "connect failed"));
+  EXPECT_THAT(steps.back().remedy, HasSubstr("Keystone is running"));
+}
+
+TEST_F(BarbicanCheckTest, UnknownHostFailsToResolve) {
+  BarbicanConfig config = cloud_.Config();
+  config.auth_url = "https://unknown.test/v3";
+  const std::vector<CheckStep> steps = Check(config);
+  EXPECT_THAT(NamesOf(steps), ElementsAre("resolve failed"));
+  EXPECT_THAT(steps.back().remedy, HasSubstr("DNS"));
+}
+
+TEST_F(BarbicanCheckTest, UntrustedCertificateFailsTls) {
+  const TempDirectory directory;
+  const FakeTls tls(directory.Path("server.pem"));
+  FakeCloud cloud(tls.Transport());
+  EXPECT_THAT(NamesOf(cloud.KeyManager()->Check(Soon())), ElementsAre("resolve", "connect", "tls failed"));
+  BarbicanConfig config = cloud.Config();
+  config.ca_file = directory.Path("server.pem");
+  EXPECT_EQ(NamesOf(cloud.KeyManager(config)->Check(Soon())).size(), 7U);
+}
+
+TEST_F(BarbicanCheckTest, SilentKeystoneFailsToConnect) {
+  cloud_.Always("GET", "/v3", {.manner = Manner::kNever});
+  BarbicanConfig config = cloud_.Config();
+  config.timeout = absl::Milliseconds(300);
+  EXPECT_THAT(NamesOf(Check(config)), ElementsAre("resolve", "connect failed"));
+}
+
+TEST_F(BarbicanCheckTest, RefusedCredentialsFailToAuthenticate) {
+  cloud_.Next("POST", "/v3/auth/tokens", {.status = 401, .body = "{}"});
+  const std::vector<CheckStep> steps = Check();
+  EXPECT_THAT(NamesOf(steps), ElementsAre("resolve", "connect", "tls", "authenticate failed"));
+  EXPECT_THAT(steps.back().remedy, HasSubstr("password"));
+}
+
+TEST_F(BarbicanCheckTest, CatalogWithoutBarbicanFails) {
+  BarbicanConfig config = cloud_.Config();
+  config.region = "RegionThree";
+  const std::vector<CheckStep> steps = Check(config);
+  EXPECT_THAT(NamesOf(steps), ElementsAre("resolve", "connect", "tls", "authenticate", "catalog failed"));
+  EXPECT_THAT(steps.back().remedy, HasSubstr("openstack catalog show"));
+}
+
+TEST_F(BarbicanCheckTest, BarbicanThatIsAwayFailsToConnect) {
+  BarbicanConfig config = cloud_.Config();
+  config.endpoint = "http://127.0.0.1:1";
+  const std::vector<CheckStep> steps = Check(config);
+  EXPECT_THAT(NamesOf(steps), ElementsAre("resolve", "connect", "tls", "authenticate", "catalog", "connect failed"));
+  EXPECT_THAT(steps.back().detail, HasSubstr("Barbican"));
+}
+
+TEST_F(BarbicanCheckTest, UserWithoutRolesFailsToRead) {
+  cloud_.Always("GET", "/v1/secrets", BarbicanError(403, "Secret(s) retrieval attempt not allowed"));
+  const std::vector<CheckStep> steps = Check();
+  EXPECT_EQ(NamesOf(steps).back(), "read failed");
+  EXPECT_THAT(steps.back().remedy, HasSubstr("creator and member"));
+}
+
+TEST_F(BarbicanCheckTest, UserWhoMayOnlyReadFailsToCreate) {
+  cloud_.Always("POST", "/orders/", BarbicanError(403, "Order creation attempt not allowed"));
+  const std::vector<CheckStep> steps = Check();
+  EXPECT_THAT(NamesOf(steps),
+              ElementsAre("resolve", "connect", "tls", "authenticate", "catalog", "read", "create failed"));
+  EXPECT_THAT(steps.back().remedy, HasSubstr("creator and member"));
+}
+
+}  // namespace
+}  // namespace volcrypt

@@ -1,0 +1,304 @@
+// Keys made, copied in and deleted, and first uses recorded.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "agent/keys/openstack/first_use_text.h"
+#include "tests/unit/keys/openstack/fake_cloud.h"
+#include "tests/unit/keys/openstack/status_matchers.h"
+
+namespace volcrypt {
+namespace {
+
+using State = FirstUseRecord::State;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::Not;
+
+constexpr char kVolume[] = "0e6b1c9e-7f0a-4a3e-9c52-0f7d3f3c1a11";
+constexpr char kLuks[] = "11111111-2222-4333-8444-555555555555";
+
+FirstUseRecord RecordOf(const std::string& host, State state = State::kClaimed, const std::string& volume = kVolume) {
+  return {.volume_id = volume, .state = state, .host = host, .luks_uuid = kLuks};
+}
+
+class BarbicanWriteTest : public testing::Test {
+ protected:
+  FakeCloud cloud_;
+  std::unique_ptr<BarbicanKeyManager> keys_ = cloud_.KeyManager();
+};
+
+TEST_F(BarbicanWriteTest, OrderedKeyCanBeRead) {
+  const absl::StatusOr<std::string> id = keys_->Create({.name = "a \"name\""}, Soon());
+  ASSERT_THAT(id, Succeeds());
+  EXPECT_EQ(keys_->Get(*id, Soon())->bytes.Size(), 32U);
+}
+
+TEST_F(BarbicanWriteTest, PendingOrderIsWaitedFor) {
+  cloud_.pending = 3;
+  EXPECT_THAT(keys_->Create({}, Soon()), Succeeds());
+  EXPECT_EQ(cloud_.Count("GET", "/orders/"), 4U);
+}
+
+TEST_F(BarbicanWriteTest, OrderThatStaysPendingIsNamed) {
+  cloud_.pending = -1;
+  EXPECT_THAT(keys_->Create({}, absl::Now() + absl::Milliseconds(600)),
+              AllOf(FailsWith(Reason::kKeyManagerTimedOut), Says("04de4000-"), Says("barbican-worker")));
+  EXPECT_EQ(cloud_.Count("POST", "/orders/"), 1U);
+}
+
+TEST_F(BarbicanWriteTest, FailedOrderIsExplained) {
+  cloud_.Next("GET", "/orders/",
+              {.body = R"({"status":"ERROR","error_status_code":"400","error_reason":"no such <b>algorithm</b>"})"});
+  EXPECT_THAT(keys_->Create({.algorithm = "rot13"}, Soon()),
+              AllOf(FailsWith(Reason::kInvalidField), Says("no such algorithm"), Says("04de4000-")));
+  cloud_.Next("GET", "/orders/",
+              {.body = R"({"status":"ERROR","error_status_code":"500","error_reason":"HSM on fire"})"});
+  EXPECT_THAT(keys_->Create({}, Soon()), AllOf(FailsWith(Reason::kKeyManagerUnavailable), Says("HSM on fire")));
+}
+
+TEST_F(BarbicanWriteTest, RefusedOrderIsTheCallersToFix) {
+  cloud_.Next("POST", "/orders/", BarbicanError(400, "Provided object does not match schema"));
+  EXPECT_THAT(keys_->Create({}, Soon()), AllOf(FailsWith(Reason::kInvalidField), Says("schema")));
+}
+
+TEST_F(BarbicanWriteTest, KeysThatCannotBeAreNotOrdered) {
+  for (const uint32_t bits : {0U, 100U, 8192U}) {
+    EXPECT_THAT(keys_->Create({.bit_length = bits}, Soon()), HasMetadata("field", "bit_length"));
+  }
+  EXPECT_THAT(keys_->Create({.algorithm = ""}, Soon()), HasMetadata("field", "algorithm"));
+  EXPECT_THAT(keys_->Create({.name = std::string(256, 'n')}, Soon()), HasMetadata("field", "name"));
+  EXPECT_TRUE(cloud_.Requests().empty());
+}
+
+TEST_F(BarbicanWriteTest, WhatMayHaveMadeAKeyIsNotSentAgain) {
+  cloud_.Always("POST", "/orders/", {.manner = Manner::kDropped});
+  EXPECT_THAT(keys_->Create({}, Soon()), FailsWith(Reason::kKeyManagerUnavailable));
+  EXPECT_EQ(cloud_.Count("POST", "/orders/"), 1U);
+  cloud_.Always("POST", "/secrets/", {.status = 503, .body = "later"});
+  const Key key = {.bytes = SecretOf("0123456789abcdef")};
+  EXPECT_THAT(keys_->Import(key, {}, Soon()), FailsWith(Reason::kKeyManagerUnavailable));
+  EXPECT_EQ(cloud_.Count("POST", "/secrets/"), 1U);
+}
+
+TEST_F(BarbicanWriteTest, CopyIsTheSameKey) {
+  const std::string bytes = std::string("\0\xff\"\n", 4) + std::string(28, 'k');
+  for (const KeyType type : {KeyType::kSymmetric, KeyType::kPassphrase, KeyType::kOpaque}) {
+    const Key key = {.type = type, .bytes = SecretOf(bytes)};
+    const absl::StatusOr<std::string> id =
+        keys_->Import(key, {.algorithm = "aes", .bit_length = 256, .name = "n"}, Soon());
+    ASSERT_THAT(id, Succeeds());
+    const absl::StatusOr<Key> copy = keys_->Get(*id, Soon());
+    ASSERT_THAT(copy, Succeeds());
+    EXPECT_EQ(TextOfSecret(copy->bytes), bytes);
+    EXPECT_EQ(copy->type, type);
+  }
+  EXPECT_EQ(cloud_.Count("PUT", "/acl"), 0U);
+}
+
+TEST_F(BarbicanWriteTest, OwnerOfACopyMayReadItAndSoMayTheProject) {
+  const Key key = {.bytes = SecretOf("0123456789abcdef")};
+  const absl::StatusOr<std::string> id = keys_->Import(key, {.owner_user_id = "alice"}, Soon());
+  ASSERT_THAT(id, Succeeds());
+  EXPECT_THAT(cloud_.Find(*id).users, ElementsAre("alice"));
+  EXPECT_TRUE(cloud_.Find(*id).project_access);
+}
+
+TEST_F(BarbicanWriteTest, CopyWhoseOwnerCannotReadItIsDeletedAgain) {
+  cloud_.Always("PUT", "/acl", BarbicanError(400, "no such user"));
+  const Key key = {.bytes = SecretOf("0123456789abcdef")};
+  EXPECT_THAT(keys_->Import(key, {.owner_user_id = "nobody"}, Soon()), Not(Succeeds()));
+  EXPECT_EQ(cloud_.Count("DELETE", "/v1/secrets/"), 1U);
+}
+
+TEST_F(BarbicanWriteTest, HungAclLeavesTimeToDeleteTheCopy) {
+  cloud_.Always("GET", "/acl", {.manner = Manner::kNever});
+  const Key key = {.bytes = SecretOf("0123456789abcdef")};
+  EXPECT_THAT(keys_->Import(key, {.owner_user_id = "alice"}, absl::Now() + absl::Seconds(2)),
+              FailsWith(Reason::kKeyManagerTimedOut));
+  EXPECT_EQ(cloud_.Count("DELETE", "/v1/secrets/"), 1U);
+}
+
+TEST_F(BarbicanWriteTest, BarbicansQuotationOfAKeyIsNotRepeated) {
+  cloud_.Next("POST", "/secrets/", BarbicanError(400, "'MDEyMzQ1Njc4OWFiY2RlZg==' is too long"));
+  const Key key = {.bytes = SecretOf("0123456789abcdef")};
+  EXPECT_THAT(keys_->Import(key, {}, Soon()), AllOf(Not(Succeeds()), Not(Says("MDEyMz"))));
+}
+
+TEST_F(BarbicanWriteTest, CopiesThatDoNotFitAreUnfit) {
+  const auto imported = [this](size_t bytes) {
+    return keys_->Import({.type = KeyType::kOpaque, .bytes = SecretOf(std::string(bytes, 'k'))}, {}, Soon());
+  };
+  EXPECT_THAT(imported(15000), Succeeds());
+  EXPECT_THAT(imported(15001), FailsWith(Reason::kKeyUnfit));
+  EXPECT_THAT(imported(0), FailsWith(Reason::kKeyUnfit));
+}
+
+TEST_F(BarbicanWriteTest, UnusedKeyIsDeleted) {
+  const std::string id = cloud_.Add();
+  EXPECT_THAT(keys_->Delete(id, false, Soon()), Succeeds());
+  EXPECT_EQ(cloud_.Find(id).status, "gone");
+  EXPECT_THAT(keys_->Delete(id, true, Soon()), FailsWith(Reason::kKeyNotFound));
+}
+
+TEST_F(BarbicanWriteTest, KeyThatFormattedAVolumeIsDeletedByForceAlone) {
+  const std::string id = cloud_.Add({.metadata = {{"volcrypt-v", "damaged"}}});
+  EXPECT_THAT(keys_->Delete(id, false, Soon()), AllOf(FailsWith(Reason::kKeyInUse), HasMetadata("used_by", "v")));
+  EXPECT_EQ(cloud_.Find(id).status, "ACTIVE");
+  EXPECT_THAT(keys_->Delete(id, true, Soon()), Succeeds());
+}
+
+TEST_F(BarbicanWriteTest, KeyWithConsumersIsDeletedByForceAlone) {
+  const std::string id = cloud_.Add({.consumers = 1});
+  EXPECT_THAT(keys_->Delete(id, false, Soon()), AllOf(FailsWith(Reason::kKeyInUse), Says("image")));
+  EXPECT_THAT(keys_->Delete(id, true, Soon()), Succeeds());
+}
+
+TEST_F(BarbicanWriteTest, BarbicanWithoutConsumersDeletes) {
+  const std::string id = cloud_.Add();
+  cloud_.Next("GET", "/consumers", {.status = 404, .body = "<html>"});
+  EXPECT_THAT(keys_->Delete(id, false, Soon()), Succeeds());
+}
+
+TEST_F(BarbicanWriteTest, KeyWhoseRecordsCannotBeReadIsNotDeleted) {
+  const std::string id = cloud_.Add();
+  cloud_.Always("GET", "/metadata", BarbicanError(403, "not allowed"));
+  EXPECT_THAT(keys_->Delete(id, false, Soon()), FailsWith(Reason::kKeyAccessDenied));
+  EXPECT_EQ(cloud_.Find(id).status, "ACTIVE");
+}
+
+TEST_F(BarbicanWriteTest, DeletionWhoseAnswerWasLostHasHappened) {
+  const std::string id = cloud_.Add();
+  cloud_.Next("DELETE", id, {.manner = Manner::kDropped});
+  cloud_.Next("DELETE", id, BarbicanError(404, "Not Found."));
+  EXPECT_THAT(keys_->Delete(id, true, Soon()), Succeeds());
+}
+
+TEST_F(BarbicanWriteTest, FirstClaimStands) {
+  const std::string id = cloud_.Add();
+  EXPECT_EQ(keys_->ClaimFirstUse(id, RecordOf("h1"), Soon())->host, "h1");
+  EXPECT_EQ(keys_->ClaimFirstUse(id, RecordOf("h2"), Soon())->host, "h1");
+  EXPECT_EQ(
+      cloud_.Find(id).metadata,
+      (std::map<std::string, std::string>{{absl::StrCat("volcrypt-", kVolume),
+                                           absl::StrCat("state=claimed host=h1 luks=", kLuks, " volume=", kVolume)}}));
+}
+
+TEST_F(BarbicanWriteTest, OneOfManyParallelClaimsStands) {
+  const std::string id = cloud_.Add();
+  std::vector<std::string> winners(12);
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < winners.size(); ++i) {
+    threads.emplace_back(
+        [&, i] { winners[i] = keys_->ClaimFirstUse(id, RecordOf(absl::StrCat("h", i)), Soon())->host; });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_THAT(winners, testing::Each(winners[0]));
+}
+
+TEST_F(BarbicanWriteTest, WhatStandsAfterAClaimCountsWhateverItsAnswerWas) {
+  const std::string id = cloud_.Add();
+  const std::string other = FirstUseValue(RecordOf("h2")).value();
+  cloud_.Next("GET", absl::StrCat("/metadata/volcrypt-", kVolume),
+              {.body = absl::StrCat(R"({"key":"k","value":")", other, "\"}")});
+  EXPECT_EQ(keys_->ClaimFirstUse(id, RecordOf("h1"), Soon())->host, "h2");
+}
+
+TEST_F(BarbicanWriteTest, ClaimWhoseAnswerWasLostStands) {
+  const std::string id = cloud_.Add();
+  cloud_.Next("POST", "/metadata/", {.manner = Manner::kDropped});
+  EXPECT_EQ(keys_->ClaimFirstUse(id, RecordOf("h1"), Soon())->host, "h1");
+}
+
+TEST_F(BarbicanWriteTest, ClaimThatDisappearsIsMadeAgainAndNotForEver) {
+  const std::string id = cloud_.Add();
+  cloud_.Next("GET", "/metadata/", BarbicanError(404, "Secret metadata not found."));
+  EXPECT_EQ(keys_->ClaimFirstUse(id, RecordOf("h1"), Soon())->host, "h1");
+  cloud_.Always("GET", "/metadata/", BarbicanError(404, "Secret metadata not found."));
+  EXPECT_THAT(keys_->ClaimFirstUse(id, RecordOf("h1"), Soon()), FailsWith(Reason::kKeyManagerUnavailable));
+}
+
+TEST_F(BarbicanWriteTest, DamagedRecordForbids) {
+  const std::string id = cloud_.Add({.metadata = {{absl::StrCat("volcrypt-", kVolume), "edited by hand"}}});
+  const absl::StatusOr<FirstUseRecord> standing = keys_->ClaimFirstUse(id, RecordOf("h1"), Soon());
+  ASSERT_THAT(standing, Succeeds());
+  EXPECT_EQ(standing->state, State::kFormatted);
+  EXPECT_EQ(standing->volume_id, kVolume);
+}
+
+TEST_F(BarbicanWriteTest, ClaimOfNoKeyIsNotFound) {
+  EXPECT_THAT(keys_->ClaimFirstUse("5ec7e700-0000-4000-8000-999999999999", RecordOf("h1"), Soon()),
+              FailsWith(Reason::kKeyNotFound));
+}
+
+TEST_F(BarbicanWriteTest, ClaimThatMayNotBeWrittenIsDenied) {
+  cloud_.Always("POST", "/metadata/", BarbicanError(403, "not allowed"));
+  EXPECT_THAT(keys_->ClaimFirstUse(cloud_.Add(), RecordOf("h1"), Soon()),
+              AllOf(FailsWith(Reason::kKeyAccessDenied), Says("creator and member")));
+}
+
+TEST_F(BarbicanWriteTest, VolumesOfOneNameInTwoCasesAreToldApart) {
+  const std::string id = cloud_.Add();
+  ASSERT_THAT(keys_->ClaimFirstUse(id, RecordOf("h1", State::kClaimed, "Vol"), Soon()), Succeeds());
+  EXPECT_THAT(keys_->ClaimFirstUse(id, RecordOf("h1", State::kClaimed, "vol"), Soon()), FailsWith(Reason::kKeyInUse));
+  EXPECT_THAT(keys_->RecordFirstUse(id, RecordOf("h1", State::kFormatted, "vol"), Soon()),
+              FailsWith(Reason::kKeyInUse));
+  EXPECT_THAT(keys_->DropFirstUse(id, "vol", Soon()), Succeeds());
+  EXPECT_EQ(keys_->GetMetadata(id, Soon())->first_uses.at(0).volume_id, "Vol");
+  EXPECT_EQ(keys_->GetMetadata(id, Soon())->first_uses.at(0).state, State::kClaimed);
+}
+
+TEST_F(BarbicanWriteTest, RecordReplacesTheClaim) {
+  const std::string id = cloud_.Add();
+  ASSERT_THAT(keys_->ClaimFirstUse(id, RecordOf("h1", State::kClaimed, "data.1"), Soon()), Succeeds());
+  ASSERT_THAT(keys_->RecordFirstUse(id, RecordOf("h1", State::kFormatted, "data.1"), Soon()), Succeeds());
+  const absl::StatusOr<KeyMetadata> metadata = keys_->GetMetadata(id, Soon());
+  ASSERT_EQ(metadata->first_uses.size(), 1U);
+  EXPECT_EQ(metadata->first_uses[0].state, State::kFormatted);
+  EXPECT_EQ(metadata->first_uses[0].volume_id, "data.1");
+}
+
+TEST_F(BarbicanWriteTest, RecordIsWrittenWhereNoneIs) {
+  const std::string id = cloud_.Add();
+  ASSERT_THAT(keys_->RecordFirstUse(id, RecordOf("h1", State::kFormatted), Soon()), Succeeds());
+  EXPECT_EQ(keys_->GetMetadata(id, Soon())->first_uses.at(0).state, State::kFormatted);
+}
+
+TEST_F(BarbicanWriteTest, RecordIsWrittenAmidstOthersWrites) {
+  const std::string id = cloud_.Add();
+  // Somebody adds it between the look and the write, then takes it away again.
+  cloud_.Next("POST", "/metadata/", BarbicanError(409, "Conflict."));
+  ASSERT_THAT(keys_->RecordFirstUse(id, RecordOf("h1"), Soon()), Succeeds());
+  cloud_.Next("PUT", "/metadata/", BarbicanError(404, "Secret metadata not found."));
+  EXPECT_THAT(keys_->RecordFirstUse(id, RecordOf("h2"), Soon()), Succeeds());
+  cloud_.Always("PUT", "/metadata/", BarbicanError(404, "Secret metadata not found."));
+  EXPECT_THAT(keys_->RecordFirstUse(id, RecordOf("h3"), Soon()), FailsWith(Reason::kKeyManagerUnavailable));
+}
+
+TEST_F(BarbicanWriteTest, DroppedRecordIsGoneAndDroppingTwiceIsNoError) {
+  const std::string id = cloud_.Add({.metadata = {{"owner", "somebody"}}});
+  ASSERT_THAT(keys_->RecordFirstUse(id, RecordOf("h1"), Soon()), Succeeds());
+  EXPECT_THAT(keys_->DropFirstUse(id, kVolume, Soon()), Succeeds());
+  EXPECT_THAT(keys_->DropFirstUse(id, kVolume, Soon()), Succeeds());
+  EXPECT_EQ(cloud_.Find(id).metadata, (std::map<std::string, std::string>{{"owner", "somebody"}}));
+}
+
+TEST_F(BarbicanWriteTest, DamagedRecordCanBeDropped) {
+  const std::string id = cloud_.Add({.metadata = {{"volcrypt-v", "edited by hand"}}});
+  EXPECT_THAT(keys_->DropFirstUse(id, "v", Soon()), Succeeds());
+  EXPECT_THAT(cloud_.Find(id).metadata, IsEmpty());
+}
+
+TEST_F(BarbicanWriteTest, ConsumersAreNeverRegistered) {
+  const std::string id = cloud_.Add();
+  ASSERT_THAT(keys_->ClaimFirstUse(id, RecordOf("h1"), Soon()), Succeeds());
+  ASSERT_THAT(keys_->RecordFirstUse(id, RecordOf("h1", State::kFormatted), Soon()), Succeeds());
+  ASSERT_THAT(keys_->Get(id, Soon()), Succeeds());
+  EXPECT_EQ(cloud_.Count("POST", "/consumers"), 0U);
+}
+
+}  // namespace
+}  // namespace volcrypt
