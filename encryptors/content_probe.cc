@@ -1,14 +1,14 @@
 #include "encryptors/content_probe.h"
 
 #include <blkid/blkid.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 
 #include "absl/strings/numbers.h"

@@ -1,7 +1,6 @@
 #include "encryptors/crypt_device.h"
 
-#include <string.h>
-
+#include <cstring>
 #include <string_view>
 
 #include "absl/strings/ascii.h"

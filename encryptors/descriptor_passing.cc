@@ -44,7 +44,7 @@ UniqueFd ReceiveDescriptor(int channel) {
     received = recvmsg(channel, &message.header, MSG_CMSG_CLOEXEC);
   } while (received < 0 && errno == EINTR);
   const cmsghdr* const control = received == 1 ? CMSG_FIRSTHDR(&message.header) : nullptr;
-  if (control == nullptr || control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS) return UniqueFd();
+  if (control == nullptr || control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS) return {};
   int descriptor = -1;
   memcpy(&descriptor, CMSG_DATA(control), sizeof(int));
   return UniqueFd(descriptor);

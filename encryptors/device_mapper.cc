@@ -1,13 +1,13 @@
 #include "encryptors/device_mapper.h"
 
-#include <errno.h>
 #include <libdevmapper.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -43,6 +43,7 @@ absl::Status NoDeviceMapper(const std::string& what) {
 }
 
 // Errors come back as return values; its chatter belongs on nobody's terminal.
+// NOLINTNEXTLINE(cert-dcl50-cpp): the type is libdevmapper's
 void DropLog(int, const char*, int, int, const char*, ...) {}
 
 std::string ReadLine(const fs::path& path) {

@@ -1,11 +1,11 @@
 #include "encryptors/extend_operation.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 
+#include <cerrno>
 #include <optional>
 #include <string>
 

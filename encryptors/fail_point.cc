@@ -2,9 +2,9 @@
 
 #ifdef VOLCRYPT_FAILPOINTS
 
-#include <signal.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <fstream>
 
 namespace volcrypt {

@@ -64,9 +64,9 @@ absl::StatusOr<CryptDevice> FirstUse::WriteAndRecord(UniqueFd exclusive, const S
 // The caller has looked once; this is the second look, on the same descriptor. Two looks are no proof against storage
 // that lies, which is why records forbid what a blank look would allow.
 absl::Status FirstUse::ProveBlank(int direct, const VolumeContent& content, const std::optional<VolumeRecord>& intent) {
-  const absl::Status looked = content.content == Content::kBlank
-                                  ? LookAgainForData(direct)
-                                  : LookAgainForInterruptedFormat(direct, content, intent.value());
+  absl::Status looked = content.content == Content::kBlank
+                            ? LookAgainForData(direct)
+                            : LookAgainForInterruptedFormat(direct, content, intent.value());
   if (!looked.ok()) return looked;
   const absl::StatusOr<std::string> identity = device_.ReadIdentity();
   if (!identity.ok()) return identity.status();

@@ -130,7 +130,7 @@ absl::Status CheckHeader(crypt_device* device, const HeaderPolicy& policy) {
   const LuksHeader header = ReadLuksHeader(device);
   const Encryption& encryption = header.encryption;
   // The layout first: what is said of cipher and keyslots means little where it is not what we know.
-  const absl::Status layout = encryption.format == Format::kLuks2 ? CheckLuks2(device) : CheckLuks1(device, header);
+  absl::Status layout = encryption.format == Format::kLuks2 ? CheckLuks2(device) : CheckLuks1(device, header);
   if (!layout.ok()) return layout;
   if (!IsAllowedEncryption(encryption, policy.allowed_ciphers)) {
     return Refuse(absl::StrCat("cipher ", encryption.cipher, " with a volume key of ", encryption.key_size_bits,

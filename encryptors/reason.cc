@@ -113,9 +113,9 @@ absl::Status MakeError(Reason reason, std::string_view message, ErrorMetadata me
   size_t room = kMaxErrorMetadataBytes;
   for (auto& [key, value] : metadata) {
     if (key.size() >= room) break;
-    std::string kept = CutTo(value, room - key.size());
-    room -= key.size() + kept.size();
-    (*payload.mutable_metadata())[key] = std::move(kept);
+    value = CutTo(value, room - key.size());
+    room -= key.size() + value.size();
+    (*payload.mutable_metadata())[key] = std::move(value);
   }
   absl::Status status(ReasonCode(reason), CutTo(message, kMaxErrorMessageBytes));
   status.SetPayload(kPayloadUrl, absl::Cord(payload.SerializeAsString()));

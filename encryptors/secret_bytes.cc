@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <bitset>
+#include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <utility>
@@ -49,9 +50,8 @@ class Arena {
   void BeforeFork() { mutex_.lock(); }
   void AfterForkInParent() { mutex_.unlock(); }
   void AfterForkInChild() {
-    if (base_ != nullptr) {
-      mmap(base_, kArenaSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
-    }
+    constexpr int kReserve = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+    if (base_ != nullptr && mmap(base_, kArenaSize, PROT_NONE, kReserve, -1, 0) != base_) abort();
     base_ = nullptr;
     used_.reset();
     mutex_.unlock();

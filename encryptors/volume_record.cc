@@ -1,12 +1,12 @@
 #include "encryptors/volume_record.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
+#include <cstring>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -74,7 +74,7 @@ absl::Status WriteDurably(const std::string& directory, const std::string& name,
   if (written >= 0 && static_cast<size_t>(written) != text.size()) errno = ENOSPC;
   if (written != static_cast<ssize_t>(text.size()) || fsync(file.Get()) != 0 ||
       rename(temporary.c_str(), path.c_str()) != 0) {
-    const absl::Status status = NotWritable("writing", temporary);
+    absl::Status status = NotWritable("writing", temporary);
     unlink(temporary.c_str());
     return status;
   }

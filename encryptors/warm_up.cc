@@ -4,9 +4,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <array>
-#include <cinttypes>
-#include <cstdio>
+#include <charconv>
+#include <cstdint>
 #include <fstream>
 #include <string>
 #include <string_view>
@@ -35,16 +34,20 @@ constexpr char kNoMapping[] = "volcrypt-warm-up";
 
 std::string PathOf(const UniqueFd& image) { return "/proc/self/fd/" + std::to_string(image.Get()); }
 
-// Gives this process its own copies of the pages that the fork left shared.
+// Gives this process its own copies of the pages that the fork left shared. Lines of proc_pid_maps(5) begin
+// "7f0c3a000000-7f0c3a021000 rw-p".
 void OwnWritablePages() {
   std::ifstream maps("/proc/self/maps");
   std::string line;
   while (std::getline(maps, line)) {
     uintptr_t begin = 0;
     uintptr_t end = 0;
-    std::array<char, 5> access = {};
-    if (std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " %4s", &begin, &end, access.data()) != 3) continue;
-    if (std::string_view(access.data()) != "rw-p" || end - begin > kMaxOwnedBytes) continue;
+    const char* const last = line.data() + line.size();
+    const char* const dash = std::from_chars(line.data(), last, begin, 16).ptr;
+    if (dash == last) continue;
+    const char* const blank = std::from_chars(dash + 1, last, end, 16).ptr;
+    if (!std::string_view(blank, last).starts_with(" rw-p") || end - begin > kMaxOwnedBytes) continue;
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel tells addresses as text
     madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_WRITE);
   }
 }
