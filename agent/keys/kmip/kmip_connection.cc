@@ -23,33 +23,33 @@ absl::Status NoCommonVersion() {
                    "the server speaks none of KMIP 1.1 to 1.4; switch one of them on there");
 }
 
-// A server that cannot tell its versions tells what it is by the version of its refusal.
+bool IsSpoken(KmipVersion version) { return std::ranges::find(kKmipVersions, version) != kKmipVersions.end(); }
+
+// A server that cannot tell its versions tells one by answering in it.
 absl::StatusOr<KmipVersion> VersionOf(const KmipResponse& response) {
-  if (!response.error) {
-    const absl::StatusOr<std::vector<KmipVersion>> offered = ReadVersions(response);
-    if (!offered.ok()) return offered.status();
-    const auto best = std::ranges::find_first_of(kKmipVersions, *offered);
-    if (best == kKmipVersions.end()) return NoCommonVersion();
-    return *best;
-  }
-  if (*response.error == KmipResultReason::kOperationNotSupported &&
-      std::ranges::find(kKmipVersions, response.version) != kKmipVersions.end()) {
-    return response.version;
-  }
-  if (*response.error == KmipResultReason::kInvalidMessage ||
-      *response.error == KmipResultReason::kOperationNotSupported)
-    return NoCommonVersion();
-  return RefusalOf(KmipOperation::kDiscoverVersions, *response.error, "");
+  if (response.error == KmipResultReason::kOperationNotSupported && IsSpoken(response.version)) return response.version;
+  if (response.error) return RefusalOf(KmipOperation::kDiscoverVersions, *response.error, "");
+  const absl::StatusOr<std::vector<KmipVersion>> offered = ReadVersions(response);
+  if (!offered.ok()) return offered.status();
+  const auto best = std::ranges::find_first_of(kKmipVersions, *offered);
+  if (best == kKmipVersions.end()) return NoCommonVersion();
+  return *best;
 }
 
 }  // namespace
 
+// The question itself is in some version, and a server may understand only its own.
 absl::Status KmipConnection::NegotiateVersion(absl::Time deadline) {
-  const absl::StatusOr<KmipReply> reply = Exchange(DiscoverVersionsRequest(), deadline);
-  if (!reply.ok()) return reply.status();
-  const absl::StatusOr<KmipVersion> version = VersionOf(reply->response);
-  if (version.ok()) version_ = *version;
-  return version.status();
+  for (const KmipVersion asked_in : kKmipVersions) {
+    version_ = asked_in;
+    const absl::StatusOr<KmipReply> reply = Exchange(DiscoverVersionsRequest(), deadline);
+    if (!reply.ok()) return reply.status();
+    if (reply->response.error == KmipResultReason::kInvalidMessage) continue;
+    const absl::StatusOr<KmipVersion> version = VersionOf(reply->response);
+    if (version.ok()) version_ = *version;
+    return version.status();
+  }
+  return NoCommonVersion();
 }
 
 absl::StatusOr<KmipReply> KmipConnection::Exchange(const KmipRequest& request, absl::Time deadline) {

@@ -44,8 +44,7 @@ class KmipConnection {
 
   const std::unique_ptr<TlsConnection> tls_;
   const KmipCredential* const credential_;
-  // Versions are discovered with the oldest: every server that can tell its versions understands it.
-  KmipVersion version_ = kKmipVersions.back();
+  KmipVersion version_ = kKmipVersions.front();
   uint64_t requests_ = 0;
   absl::Time last_used_ = absl::InfinitePast();
 };

@@ -106,7 +106,10 @@ absl::StatusOr<Key> KmipKeyManager::Get(const std::string& key_id, const KeyCall
   if (absl::Status fit = CheckMayOpen(*attributes, key_id); !fit.ok()) return fit;
   const absl::StatusOr<KmipReply> reply = conversation.Ask(GetRequest(*uid), Repeat::kAllowed, key_id);
   if (!reply.ok()) return reply.status();
-  return ReadKey(reply->response, *uid);
+  absl::StatusOr<Key> key = ReadKey(reply->response, *uid);
+  std::string warning = WarningAbout(*attributes, key_id);
+  if (key.ok() && call.warnings != nullptr && !warning.empty()) call.warnings->push_back(std::move(warning));
+  return key;
 }
 
 absl::StatusOr<KeyMetadata> KmipKeyManager::GetMetadata(const std::string& key_id, const KeyCall& call) {

@@ -57,6 +57,13 @@ absl::Status CheckMayOpen(const KmipAttributes& attributes, const std::string& k
   return Unfit(key_id, *attributes.state, ", which volcrypt does not know");
 }
 
+std::string WarningAbout(const KmipAttributes& attributes, const std::string& key_id) {
+  const KmipState state = attributes.state.value_or(KmipState::kActive);
+  if (state != KmipState::kDeactivated && state != KmipState::kCompromised) return "";
+  return absl::StrCat("key ", key_id, " is ", StateName(state),
+                      " in the KMIP server: give what it protects another key");
+}
+
 absl::Status CheckMayProtect(const KmipAttributes& attributes, const std::string& key_id) {
   if (absl::Status fit = CheckMayOpen(attributes, key_id); !fit.ok()) return fit;
   if (attributes.state.value_or(KmipState::kActive) == KmipState::kActive) return absl::OkStatus();

@@ -19,7 +19,10 @@ absl::Status KeyWasDestroyed(const std::string& key_id);
 // KEY_UNFIT, or KEY_NOT_FOUND for a destroyed key, unless it may open a volume. A state that the server does not show
 // forbids nothing: then the server itself decides what it gives away.
 absl::Status CheckMayOpen(const KmipAttributes& attributes, const std::string& key_id);
-// The same for a volume's first use.
+// What an operator should know of a key that may open a volume: a sentence; empty: nothing.
+std::string WarningAbout(const KmipAttributes& attributes, const std::string& key_id);
+
+// The same as CheckMayOpen for a volume's first use.
 absl::Status CheckMayProtect(const KmipAttributes& attributes, const std::string& key_id);
 
 }  // namespace volcrypt

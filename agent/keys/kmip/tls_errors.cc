@@ -28,6 +28,7 @@ std::string AlertText(int alert) {
     case SSL_AD_CERTIFICATE_UNKNOWN:
     case SSL_AD_UNKNOWN_CA:
     case SSL_AD_ACCESS_DENIED:
+    case SSL_AD_DECRYPT_ERROR:
       advice = "; check client_certificate: its issuer, its dates and its usage (clientAuth)";
       break;
     default:

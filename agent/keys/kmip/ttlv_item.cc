@@ -43,7 +43,7 @@ bool FitsType(TtlvType type, size_t length) {
 
 // `bytes` are whole items, the first of which begins at `offset` of the message.
 absl::Status CheckItems(std::span<const uint8_t> bytes, size_t offset, int depth) {
-  if (depth > TtlvItem::kMaxDepth) return Malformed("items are nested too deeply", offset);
+  if (!bytes.empty() && depth > TtlvItem::kMaxDepth) return Malformed("items are nested too deeply", offset);
   while (!bytes.empty()) {
     if (bytes.size() < kTtlvHeaderBytes) return Malformed("an item is cut short", offset);
     const TtlvType type{bytes[3]};
