@@ -14,6 +14,7 @@
 #include "agent/command_line.h"
 #include "agent/config.h"
 #include "agent/daemon.h"
+#include "agent/keys/wiping_allocator.h"
 #include "agent/log.h"
 #include "agent/privileges.h"
 #include "agent/signals.h"
@@ -143,6 +144,11 @@ int Main(int argc, const char* const* argv) {
 }  // namespace volcrypt
 
 int main(int argc, char** argv) {
+  // Keys pass through OpenSSL, and it can be told this only before it is used.
+  if (!volcrypt::MakeOpenSslWipeFreedMemory()) {
+    fprintf(stderr, "volcryptd: OpenSSL is in use already: what it frees cannot be wiped\n");
+    return EXIT_FAILURE;
+  }
   try {
     return volcrypt::Main(argc, argv);
   } catch (const std::exception& error) {
