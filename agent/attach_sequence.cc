@@ -96,7 +96,7 @@ AttachAnswer AnswerOf(AttachResult result, const std::vector<std::string>& more_
 }  // namespace
 
 AttachSequence::AttachSequence(const Surroundings& surroundings, AttachRequest request, const KeyCall& call)
-    : surroundings_(surroundings), request_(std::move(request)), deadline_(call.deadline), tokens_(call.tokens) {}
+    : surroundings_(surroundings), request_(std::move(request)), key_call_(call), deadline_(call.deadline) {}
 
 absl::StatusOr<AttachAnswer> AttachSequence::Run(bool mapped) {
   absl::StatusOr<AttachResult> result = Open(mapped);

@@ -50,13 +50,12 @@ class AttachSequence {
   AttachAnswer AlreadyAttached(AttachResult result) const;
   AttachAnswer Opened(FirstUseDialogue& first_use, AttachResult result) const;
   FirstUseDialogue Dialogue() const;
-  // For the key manager, on the caller's behalf.
-  KeyCall Until(absl::Time deadline) const { return {deadline, tokens_}; }
+  KeyCall Until(absl::Time deadline) const { return key_call_.Until(deadline); }
 
   const Surroundings surroundings_;
   AttachRequest request_;
+  const KeyCall key_call_;
   const absl::Time deadline_;
-  const CallerTokens* const tokens_;
   std::optional<absl::StatusOr<Key>> key_;  // once it was asked for
 };
 

@@ -103,7 +103,7 @@ absl::StatusOr<ExtendResult> Attacher::Extend(const ExtendCall& call, const KeyC
 absl::StatusOr<ExtendResult> Attacher::ExtendWithKey(const ExtendRequest& request, const NamedKey& named,
                                                      const KeyCall& key_call) {
   const absl::Time deadline = key_call.deadline;
-  const absl::StatusOr<Key> key = named.key_manager->Get(named.key_id, {MostOf(deadline), key_call.tokens});
+  const absl::StatusOr<Key> key = named.key_manager->Get(named.key_id, key_call.Until(MostOf(deadline)));
   if (key.ok()) return encryptor_.Extend(request, &*key, deadline);
   if (ComesBeforeDevice(key.status()) || absl::Now() >= deadline) return key.status();
   // What is wrong with attachment, device or header comes before what is wrong with the key.

@@ -15,7 +15,7 @@ constexpr absl::Duration kMostRollbackTime = absl::Seconds(5);
 
 KeyCall WithRoomForRollback(const KeyCall& call) {
   const absl::Duration left = call.deadline - absl::Now();
-  return {call.deadline - std::min(left / 4, kMostRollbackTime), call.tokens};
+  return call.Until(call.deadline - std::min(left / 4, kMostRollbackTime));
 }
 
 KeyCopy DescriptionOf(const CopyKeyCall& request, const Key& key, const KeyMetadata& metadata) {

@@ -29,6 +29,13 @@ struct KeyCall {
   const CallerTokens* tokens;  // outlive the call, and are not kept beyond it
   // For what an operator should know of a call that succeeded, as a whole sentence; null: nobody listens.
   std::vector<std::string>* warnings = nullptr;
+
+  // The same call with another deadline.
+  KeyCall Until(absl::Time until) const {
+    KeyCall call = *this;
+    call.deadline = until;
+    return call;
+  }
 };
 
 // "Volume V is being, or was, formatted as LUKS UUID U by host H", kept beside the key so that every host can see it.

@@ -40,8 +40,13 @@ struct Call {
   std::vector<std::string> warnings;   // likewise
 
   bool IsAdmin() const { return role == Role::kAdmin; }
-  // For key managers. The call outlives it.
-  KeyCall ForKeys() const { return {deadline, tokens ? &*tokens : nullptr}; }
+  // For key managers, whose warnings are the call's. The call outlives it.
+  KeyCall ForKeys() {
+    KeyCall call(deadline, tokens ? &*tokens : nullptr);
+    call.warnings = &warnings;
+    return call;
+  }
+  void Warn(const std::vector<std::string>& more) { warnings.insert(warnings.end(), more.begin(), more.end()); }
 };
 
 // Runs every call the same way: who calls, may they, until when, the work itself, one log line, the answer.

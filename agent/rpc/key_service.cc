@@ -1,7 +1,6 @@
 #include "agent/rpc/key_service.h"
 
 #include <string>
-#include <utility>
 
 #include "agent/key_copy.h"
 #include "agent/rpc/from_api.h"
@@ -55,11 +54,11 @@ grpc::Status KeyService::CopyKey(grpc::ServerContext* context, const v1::CopyKey
   return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
     const absl::StatusOr<CopyKeyCall> copy = FromApi(*request);
     if (!copy.ok()) return copy.status();
-    absl::StatusOr<CopiedKey> copied = volcrypt::CopyKey(key_managers_, *copy, call.ForKeys());
+    const absl::StatusOr<CopiedKey> copied = volcrypt::CopyKey(key_managers_, *copy, call.ForKeys());
     if (!copied.ok()) return copied.status();
     *response->mutable_key() = ToApi(copied->key);
     call.results = {{"copy", copied->key.key_id}};
-    call.warnings = std::move(copied->warnings);
+    call.Warn(copied->warnings);
     return absl::OkStatus();
   });
 }

@@ -1,7 +1,5 @@
 #include "agent/rpc/volume_encryptor_service.h"
 
-#include <utility>
-
 #include "agent/rpc/from_api.h"
 #include "agent/rpc/page.h"
 #include "agent/rpc/to_api.h"
@@ -16,10 +14,10 @@ grpc::Status VolumeEncryptorService::AttachVolume(grpc::ServerContext* context, 
   return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
     const absl::StatusOr<AttachCall> attach = FromApi(*request, call.IsAdmin());
     if (!attach.ok()) return attach.status();
-    absl::StatusOr<AttachAnswer> answer = attacher_.Attach(*attach, call.ForKeys());
+    const absl::StatusOr<AttachAnswer> answer = attacher_.Attach(*attach, call.ForKeys());
     if (!answer.ok()) return answer.status();
     call.results = {{"formatted", answer->formatted ? "true" : "false"}};
-    call.warnings = std::move(answer->warnings);
+    call.Warn(answer->warnings);
     *response->mutable_attachment() = ToApi(answer->mapping, Detail::kOne);
     response->set_formatted(answer->formatted);
     response->set_already_attached(answer->already_attached);

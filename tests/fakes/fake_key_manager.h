@@ -35,6 +35,7 @@ class FakeKeyManager : public KeyManager {
   std::vector<std::string> callers;  // of each call: the caller's token, made up, "/" and the service's; else "agent"
   std::vector<CheckStep> check_steps;
   std::vector<KeyCopy> imported;
+  std::string warning;  // of every call, when it is set
 
   absl::StatusOr<Key> Get(const std::string& key_id, const KeyCall& call) override {
     if (absl::Status failure = Ask("get " + key_id, on_get, key_id, call); !failure.ok()) return failure;
@@ -142,6 +143,7 @@ class FakeKeyManager : public KeyManager {
       const std::lock_guard lock(mutex_);
       calls.push_back(what);
       callers.push_back(CallerOf(call));
+      if (!warning.empty() && call.warnings != nullptr) call.warnings->push_back(warning);
     }
     return hook ? hook(key_id) : absl::OkStatus();
   }

@@ -82,6 +82,15 @@ TEST_F(ServerTokensTest, WhatIsNoTokenIsRefusedAndNotRepeated) {
   EXPECT_EQ(LogText().find("gAAAA"), std::string::npos);
 }
 
+TEST_F(ServerTokensTest, WarningsOfTheKeyManagerStandInTheLogBesideOurs) {
+  keys_->warning = "the ACL stays as it is";
+  Fail(keys_->on_record, Reason::kKeyAccessDenied);
+  ASSERT_EQ(RpcOutcome(AttachWith({})), "OK");
+  const std::string log = LogText();
+  EXPECT_NE(log.find("the ACL stays as it is"), std::string::npos) << log;
+  EXPECT_NE(log.find("is missing and cannot be written"), std::string::npos) << log;
+}
+
 TEST_F(ServerTokensTest, EveryCallThatAsksAKeyManagerPassesThemOn) {
   const Metadata user = {{"x-auth-token", "user"}};
   const auto keys = v1::KeyService::NewStub(channel_);
