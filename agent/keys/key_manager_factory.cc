@@ -6,10 +6,13 @@
 #include <utility>
 #include <variant>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "agent/keys/conf/fixed_key_manager.h"
+#include "agent/keys/kmip/kmip_key_manager.h"
 #include "agent/keys/local/local_key_store.h"
+#include "agent/keys/openstack/barbican_key_manager.h"
 #include "agent/keys/secret_file.h"
 #include "encryptors/reason.h"
 
@@ -50,9 +53,50 @@ absl::StatusOr<Opened> OpenSection(const FixedKeyConfig& config, const std::stri
   return Opened{.entry = {.type = "conf", .manager = *std::move(manager)}, .warnings = std::move(warnings)};
 }
 
-template <typename Config>
-absl::StatusOr<Opened> OpenSection(const Config&, const std::string&) {
-  return MakeError(Reason::kUnknownKeyManager, "this type is not there yet");
+constexpr absl::string_view kInClear = " is not https: tokens and keys can be read, and answers faked, on the way";
+
+absl::StatusOr<SecretBytes> ReadPassword(absl::string_view key, const std::string& file,
+                                         const std::string& credentials) {
+  const absl::StatusOr<SecretFile> located = LocateSecret(key, file, credentials);
+  if (!located.ok()) return located.status();
+  return ReadSecretLine(*located, key);
+}
+
+absl::StatusOr<Opened> OpenSection(const BarbicanConfig& config, const std::string& credentials) {
+  absl::StatusOr<SecretBytes> secret =
+      config.application_credential_id.empty()
+          ? ReadPassword("password_file", config.password_file, credentials)
+          : ReadPassword("application_credential_secret_file", config.application_credential_secret_file, credentials);
+  if (!secret.ok()) return secret.status();
+  absl::StatusOr<std::unique_ptr<BarbicanKeyManager>> manager = BarbicanKeyManager::Make(config, *std::move(secret));
+  if (!manager.ok()) return manager.status();
+  std::vector<std::string> warnings;
+  for (const auto& [key, url] : {std::pair("auth_url", config.auth_url), std::pair("endpoint", config.endpoint)}) {
+    if (absl::StartsWith(url, "http:")) warnings.push_back(absl::StrCat(key, " ", url, kInClear));
+  }
+  return Opened{.entry = {.type = "barbican", .manager = *std::move(manager)}, .warnings = std::move(warnings)};
+}
+
+absl::StatusOr<Opened> OpenSection(const KmipConfig& config, const std::string& credentials) {
+  const absl::StatusOr<SecretFile> certificate =
+      LocateSecret("client_certificate", config.client_certificate, credentials);
+  if (!certificate.ok()) return certificate.status();
+  const absl::StatusOr<SecretFile> private_key =
+      LocateSecret("client_private_key", config.client_private_key, credentials);
+  if (!private_key.ok()) return private_key.status();
+  SecretBytes password;
+  if (!config.password_file.empty()) {
+    absl::StatusOr<SecretBytes> read = ReadPassword("password_file", config.password_file, credentials);
+    if (!read.ok()) return read.status();
+    password = *std::move(read);
+  }
+  KmipConfig located = config;
+  located.client_certificate = certificate->path;
+  located.client_private_key = private_key->path;
+  absl::StatusOr<std::unique_ptr<KmipKeyManager>> manager =
+      KmipKeyManager::Open(located, std::move(password), private_key->is_credential);
+  if (!manager.ok()) return manager.status();
+  return Opened{.entry = {.type = "kmip", .manager = *std::move(manager)}, .warnings = {}};
 }
 
 absl::Status UnknownDefault(const KeyManagersConfig& config) {

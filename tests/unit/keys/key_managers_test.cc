@@ -136,6 +136,59 @@ TEST_F(KeyManagersTest, FixedKeyThatCannotBeReadIsRefused) {
   EXPECT_THAT(std::string(status.message()), StartsWith("[key_managers.old] the fixed key " + directory_ + "/absent"));
 }
 
+TEST_F(KeyManagersTest, BarbicanIsOpenedWithItsSecretAndWithoutTalkingToAnybody) {
+  WriteFile(directory_ + "/secret", "made up\n");
+  BarbicanConfig password{.auth_url = "https://keystone.invalid:5000/v3"};
+  password.username = "volcrypt";
+  password.project_name = "service";
+  password.password_file = directory_ + "/secret";
+  BarbicanConfig credential{.auth_url = "http://keystone.invalid:5000/v3"};
+  credential.application_credential_id = "id";
+  credential.application_credential_secret_file = "credential:secret";
+  credential.endpoint = "http://barbican.invalid";
+  KeyManagersConfig config{.default_name = "password",
+                           .sections = {{"password", password}, {"credential", credential}}};
+  const absl::StatusOr<KeyManagersResult> result = OpenKeyManagers(config, directory_);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->key_managers.Entries().at("password").type, "barbican");
+  ASSERT_EQ(result->warnings.size(), 2U);
+  EXPECT_THAT(result->warnings[0], StartsWith("[key_managers.credential] auth_url http://keystone.invalid:5000/v3 is"));
+  EXPECT_THAT(result->warnings[1], StartsWith("[key_managers.credential] endpoint http://barbican.invalid is not"));
+}
+
+TEST_F(KeyManagersTest, BarbicanWithoutAReadableSecretIsRefused) {
+  BarbicanConfig barbican{.auth_url = "https://keystone.invalid:5000/v3"};
+  barbican.username = "volcrypt";
+  barbican.project_name = "service";
+  barbican.password_file = directory_ + "/secret";
+  const KeyManagersConfig config{.default_name = "b", .sections = {{"b", barbican}}};
+  const absl::Status missing = OpenKeyManagers(config, "").status();
+  EXPECT_EQ(ReasonText(missing), "KEY_MANAGER_UNAVAILABLE");
+  EXPECT_THAT(std::string(missing.message()), StartsWith("[key_managers.b] password_file " + directory_ + "/secret"));
+  WriteFile(directory_ + "/secret", "hunter2", 0644);
+  const absl::Status open = OpenKeyManagers(config, "").status();
+  EXPECT_THAT(std::string(open.message()), HasSubstr("chmod 600"));
+  EXPECT_THAT(std::string(open.message()), testing::Not(HasSubstr("hunter2")));
+}
+
+TEST_F(KeyManagersTest, KmipFilesAreLookedForWhereTheConfigurationSays) {
+  KmipConfig kmip{.servers = {"kmip.invalid:5696"}};
+  kmip.client_certificate = directory_ + "/certificate";
+  kmip.client_private_key = "credential:key";
+  KeyManagersConfig config{.default_name = "k", .sections = {{"k", kmip}}};
+  const absl::Status without_systemd = OpenKeyManagers(config, "").status();
+  EXPECT_EQ(ReasonText(without_systemd), "INVALID_FIELD");
+  EXPECT_EQ(MetadataOf(without_systemd)["field"], "client_private_key");
+  const absl::Status missing = OpenKeyManagers(config, directory_).status();
+  EXPECT_EQ(ReasonText(missing), "KEY_MANAGER_UNAVAILABLE");
+  EXPECT_THAT(std::string(missing.message()), HasSubstr(directory_ + "/certificate"));
+  kmip.username = "volcrypt";
+  kmip.password_file = directory_ + "/password";
+  config.sections = {{"k", kmip}};
+  EXPECT_THAT(std::string(OpenKeyManagers(config, directory_).status().message()),
+              StartsWith("[key_managers.k] password_file " + directory_ + "/password"));
+}
+
 // Whom a reference means, by the sections that there are: name and type.
 class WhoseKeyTest : public testing::Test {
  protected:
