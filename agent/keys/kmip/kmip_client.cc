@@ -115,7 +115,8 @@ absl::StatusOr<KmipReply> KmipClient::Call(const KmipRequest& request, Repeat re
 std::vector<KmipServer*> KmipClient::InOrder() {
   std::vector<KmipServer*> servers;
   for (const std::unique_ptr<KmipServer>& server : servers_) servers.push_back(server.get());
-  std::ranges::stable_partition(servers, [](const KmipServer* server) { return !server->FailedLately(); });
+  std::stable_partition(servers.begin(), servers.end(),
+                        [](const KmipServer* server) { return !server->FailedLately(); });
   return servers;
 }
 

@@ -84,7 +84,7 @@ absl::Status KmipConversation::ActivateOnly(const std::string& uid) {
 absl::Status KmipConversation::Activate(const std::string& uid) {
   const absl::Time all = deadline_;
   deadline_ = Before(all);
-  const absl::Status activated = ActivateOnly(uid);
+  absl::Status activated = ActivateOnly(uid);
   deadline_ = all;
   if (activated.ok()) return activated;
   return WithRollbackError(

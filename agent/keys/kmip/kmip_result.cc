@@ -91,7 +91,9 @@ absl::Status RefusalOf(KmipOperation operation, KmipResultReason reason, const s
   const std::string for_key = key_id.empty() ? "" : absl::StrCat(" of key ", key_id);
   ErrorMetadata metadata = {{"operation", NameOf(operation)}, {"result_reason", NameOf(reason)}};
   if (!key_id.empty()) metadata.emplace("key_id", key_id);
-  return MakeError(row == nullptr ? Reason::kKeyManagerUnavailable : row->reason,
+  const Reason why = row == nullptr ? Reason::kKeyManagerUnavailable : row->reason;
+  if (why == Reason::kKeyAccessDenied) metadata.emplace("credential", "agent");
+  return MakeError(why,
                    absl::StrCat("the KMIP server refused ", NameOf(operation), for_key, ": ", NameOf(reason), "; ",
                                 row == nullptr ? kAskServer : row->advice),
                    metadata);
