@@ -107,6 +107,7 @@ std::optional<Reason> ParseReason(std::string_view name) {
   return std::nullopt;
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): the values are moved from, which the check does not see
 absl::Status MakeError(Reason reason, std::string_view message, ErrorMetadata metadata) {
   helper::Error payload;
   payload.set_reason(std::string(ReasonName(reason)));
