@@ -45,6 +45,8 @@ void BarbicanCall::Warn(const std::string& warning) const {
 }
 
 absl::StatusOr<HttpAnswer> BarbicanCall::Send(const BarbicanRequest& request) {
+  // Who was denied a read and was served with the agent's rights does not get them for a deletion that follows.
+  if (caller_was_denied_ && !request.may_fall_back) credential_ = Credential::kCaller;
   absl::StatusOr<HttpAnswer> answer = IsCallers() ? SendAsCaller(request) : SendAsAgent(request);
   if (!answer.ok()) return answer;
   if (answer->status == http_status::kForbidden && IsCallers() && request.may_fall_back) {
