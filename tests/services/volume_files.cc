@@ -104,6 +104,7 @@ absl::StatusOr<AttachResult> VolumeFiles::Format(const AttachRequest& request, c
   const absl::StatusOr<std::string> digest = DigestOf(key);
   if (!digest.ok()) return digest.status();
   while (std::filesystem::exists(request.device + ".hold") && absl::Now() < deadline) {
+    std::ofstream(request.device + ".waiting").flush();
     absl::SleepFor(absl::Milliseconds(5));
   }
   std::ofstream file(request.device, std::ios::app);

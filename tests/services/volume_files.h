@@ -13,7 +13,8 @@ namespace volcrypt {
 // says which key opens it. Nothing but the first-use record keeps a volume from being formatted twice: a format does
 // not look again at what is there, so two lines are the proof that two hosts formatted.
 //
-// While a file DEVICE.hold exists, a format of DEVICE waits before it writes. Stateless between calls.
+// While a file DEVICE.hold exists, a format of DEVICE waits before it writes, and makes a file DEVICE.waiting to say
+// so. Stateless between calls.
 class VolumeFiles : public Encryptor {
  public:
   // `attached`: a directory with a file for each attached volume, which holds the path of its device.

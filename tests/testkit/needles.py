@@ -51,17 +51,17 @@ class Needles:
             tail = chunk[-2 * PIECE :]
         return found
 
-    def in_memory(self, pid):
-        """Of a process, but for what is mapped from files and cannot have been written to."""
+    def in_memory(self, pid, but_for_secret_pages=False):
+        """Of a process, but for what is mapped from files and cannot have been written to.
+
+        Secret pages are those that are locked and left out of dumps, where the agent keeps what it needs again.
+        """
         found, searched = set(), 0
-        with open(f"/proc/{pid}/maps", encoding="utf-8") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
-            for line in maps:
-                addresses, permissions, _, _, inode, *_ = line.split()
-                if permissions[0] != "r" or (permissions[1] != "w" and inode != "0") or "[v" in line:
-                    continue
-                begin, end = (int(address, 16) for address in addresses.split("-"))
-                found |= self.in_file(memory, begin, end)
-                searched += end - begin
+        with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+            for begin, end, is_secret in _areas(pid):
+                if not (is_secret and but_for_secret_pages):
+                    found |= self.in_file(memory, begin, end)
+                    searched += end - begin
         assert searched > 0, f"nothing of process {pid} was searched"
         return found
 
@@ -86,6 +86,21 @@ class Needles:
                 except OSError:
                     continue  # has ended
         return found
+
+
+def _areas(pid):
+    """(begin, end, whether its pages are secret) of what the process may have written to."""
+    area = None
+    with open(f"/proc/{pid}/smaps", encoding="utf-8") as file:
+        for line in file:
+            words = line.split()
+            if words[0] == "VmFlags:":
+                if area is not None:
+                    yield *area, {"lo", "dd"} <= set(words[1:])
+            elif not words[0].endswith(":"):
+                addresses, permissions, _, _, inode, *_ = words
+                is_searched = permissions[0] == "r" and (permissions[1] == "w" or inode == "0") and "[v" not in line
+                area = tuple(int(address, 16) for address in addresses.split("-")) if is_searched else None
 
 
 @contextmanager

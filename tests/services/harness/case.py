@@ -10,6 +10,7 @@ import unittest
 from harness.agent import VOLCRYPTCTL, Agent
 from harness.volume import Volume
 from testkit.api import ApiError, as_json
+from testkit.waiting import wait_until
 
 # Codes that gRPC sends for the reasons that the tests meet: one reason has one code.
 CODES = {
@@ -33,6 +34,7 @@ class ServiceCase(unittest.TestCase):
     """Each test starts agents of its own, which cost a few hundredths of a second. What it starts ends with it."""
 
     maxDiff = None
+    wait_until = staticmethod(wait_until)
 
     def setUp(self):
         directory = tempfile.TemporaryDirectory(prefix="volcrypt-service-")

@@ -5,6 +5,7 @@ import functools
 
 from harness.case import ServiceCase
 from servers.cloud import Cloud
+from servers.front import CountingFront
 
 
 @functools.cache
@@ -37,6 +38,12 @@ class CloudCase(ServiceCase):
         self.addCleanup(user.close)
         return user
 
+    def front(self, server, **options):
+        """A CountingFront before the cloud's Keystone or Barbican."""
+        front = CountingFront(server.port, **options)
+        self.addCleanup(front.close)
+        return front
+
     def section(self, user="nova", **keys):
         """[key_managers.NAME] for an agent that is this user. A key that is None is left out."""
         project = self.user(user).project
@@ -53,3 +60,28 @@ class CloudCase(ServiceCase):
             **keys,
         }
         return {key: value for key, value in section.items() if value is not None}
+
+    def application_section(self, credential, secret, **keys):
+        """The same with an application credential of nova's."""
+        keys |= {"application_credential_id": credential}
+        keys |= {"application_credential_secret_file": self.file(f"{credential}.secret", secret)}
+        return self.section("nova", username=None, password_file=None, project_name=None, **keys)
+
+
+class UncachedCase(CloudCase):
+    """Barbican asks Keystone about every token of every request, so it hears at once that one is revoked."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls._configure(token_cache_seconds=-1)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls._configure()
+
+    @classmethod
+    def _configure(cls, **options):
+        cloud = shared_cloud(cls.tls)
+        cloud.barbican.process.stop()
+        cloud.configure_barbican(**options)
+        cloud.barbican.process.start()

@@ -1,5 +1,6 @@
 """A volume as the fake helper keeps it: a file of lines (volume_files.h)."""
 
+import hashlib
 import os
 import uuid
 
@@ -17,6 +18,12 @@ class Volume:
         with open(self.path, "w", encoding="ascii"):
             pass
 
+    def format_with(self, key):
+        """As if it had been formatted elsewhere, with a symmetric key of these bytes."""
+        with open(self.path, "w", encoding="ascii") as file:
+            digest = hashlib.sha256(key.hex().encode()).hexdigest()
+            file.write(f"{uuid.uuid4()} {digest} symmetric fast {len(key)}\n")
+
     def formats(self):
         """One a format: {luks_uuid, digest, type, keyslot, bytes}."""
         names = ("luks_uuid", "digest", "type", "keyslot", "bytes")
@@ -26,6 +33,10 @@ class Volume:
     def hold(self):
         with open(self.path + ".hold", "w", encoding="ascii"):
             pass
+
+    def is_held(self):
+        """Whether a format waits."""
+        return os.path.exists(self.path + ".waiting")
 
     def release(self):
         if os.path.exists(self.path + ".hold"):

@@ -88,6 +88,7 @@ class User:
 
     @property
     def token(self):
+        """The one that its own requests carry, from the first of them on."""
         if self._token is None:
             self._token = self.new_token()
         return self._token
@@ -149,6 +150,13 @@ class User:
     def add_user_metadata(self, secret_id, key, value):
         body = {"key": key, "value": value}
         self._demand(201, "POST", self._url("secrets", secret_id, "metadata") + "/", json=body)
+
+    def consumers(self, secret_id):
+        return self._demand(200, "GET", self._url("secrets", secret_id, "consumers")).json()["consumers"]
+
+    def secrets(self):
+        """How many there are."""
+        return self._demand(200, "GET", self._url("secrets")).json()["total"]
 
     def acl(self, secret_id):
         return self._demand(200, "GET", self._url("secrets", secret_id, "acl")).json()["read"]

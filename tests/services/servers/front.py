@@ -7,6 +7,7 @@ CountingFront passes HTTP requests on, counts them, and answers some itself.
 import contextlib
 import http.client
 import http.server
+import select
 import socket
 import ssl
 import threading
@@ -46,6 +47,8 @@ class Front:
         self.port = self._listener.getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"
         self.connections = 0
+        self.held = 0  # answers, or parts of them, that wait here
+        self._open = []
         self._flows = threading.Event()  # cleared: what comes from upstream is held back
         self._flows.set()
         self._closed = False
@@ -58,8 +61,16 @@ class Front:
     def release(self):
         self._flows.set()
 
+    def drop(self):
+        """Ends all connections that there are, and what is held back with them."""
+        for each in self._open:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        self._open = []
+
     def close(self):
         self._closed = True
+        self.drop()
         self._flows.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -72,6 +83,7 @@ class Front:
             except OSError:
                 return
             self.connections += 1
+            self._open.append(client)
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client):
@@ -83,18 +95,27 @@ class Front:
             server = stack.enter_context(socket.create_connection(("127.0.0.1", self._upstream), _SECONDS))
             if self._upstream_tls is not None:
                 server = stack.enter_context(self._upstream_tls.wrap_socket(server, server_hostname="localhost"))
-            back = threading.Thread(target=self._copy, args=(server, client, True), daemon=True)
-            back.start()
-            self._copy(client, server, False)
-            back.join(_SECONDS)
+            while self._pass_on(client, server):
+                pass
 
-    def _copy(self, source, target, may_be_held):
-        with contextlib.suppress(OSError, ValueError):
-            while data := source.recv(65536):
-                if may_be_held:
-                    self._flows.wait(_SECONDS)
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
+    def _pass_on(self, client, server):
+        """What one of the two has sent, both of them by one thread, as TLS wants it. False at the end of either."""
+        waiting = [each for each in (client, server) if getattr(each, "pending", int)()]
+        for source in waiting or select.select([client, server], [], [], _SECONDS)[0]:
+            source.setblocking(False)
+            try:
+                data = source.recv(65536)
+            except (ssl.SSLWantReadError, BlockingIOError):
+                continue  # nothing but TLS's own
+            finally:
+                source.settimeout(_SECONDS)
+            if not data:
+                return False
+            if source is server and not self._flows.is_set():
+                self.held += 1
+                self._flows.wait(_SECONDS)
+            (client if source is server else server).sendall(data)
+        return not self._closed
 
 
 class Answer:

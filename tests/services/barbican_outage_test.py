@@ -1,0 +1,202 @@
+"""Keystone and Barbican that are killed, stopped and restarted, between calls and during them."""
+
+import contextlib
+import os
+import time
+
+from harness import CloudCase
+from harness.cloud_case import shared_cloud
+from servers.front import Front
+
+SECONDS = 2  # the section's timeout, where something hangs
+GRACE = 1.5  # for a busy machine
+
+
+class Outage(CloudCase):
+    def setUp(self):
+        super().setUp()
+        self.nova = self.user("nova")
+        self.key = os.urandom(32)
+        self.secret = self.nova.secret(self.key)
+        self.short = self.section("nova", timeout=f"{SECONDS}s")
+
+    def formatted_volume(self):
+        volume = self.volume()
+        volume.format_with(self.key)
+        return volume
+
+    def opens(self, agent):
+        self.assertFalse(self.attach(agent, self.formatted_volume(), self.secret)["formatted"])
+
+    def refused_in_time(self, reason, agent, **options):
+        begin = time.monotonic()
+        error = self.attach_refused(reason, agent, self.formatted_volume(), self.secret, **options)
+        self.assert_within(SECONDS + GRACE, begin)
+        return error
+
+    def test_barbican_that_is_down_is_unavailable_until_it_is_back(self):
+        agent = self.agent({"barbican": self.short})
+        self.opens(agent)
+        self.cloud.barbican.process.kill()
+        error = self.refused_in_time("KEY_MANAGER_UNAVAILABLE", agent)
+        self.assertIn("Barbican", error.message)
+        self.assertIn(str(self.cloud.barbican.port), error.message)
+        self.cloud.barbican.process.start()
+        self.opens(agent)
+
+    def test_keystone_that_is_down_is_unavailable_until_it_is_back(self):
+        agent = self.agent({"barbican": self.short})
+        self.cloud.keystone.process.kill()
+        error = self.refused_in_time("KEY_MANAGER_UNAVAILABLE", agent)
+        self.assertIn("Keystone", error.message)
+        self.cloud.keystone.process.start()
+        self.opens(agent)
+
+    def test_while_a_token_lives_keystone_is_not_needed(self):
+        agent = self.agent({"barbican": self.short})
+        self.opens(agent)
+        self.cloud.keystone.process.kill()
+        self.opens(agent)  # Barbican remembers the token as well
+
+    def test_barbican_that_hangs_is_timed_out_until_it_goes_on(self):
+        agent = self.agent({"barbican": self.short})
+        self.opens(agent)
+        self.cloud.barbican.process.freeze()
+        error = self.refused_in_time("KEY_MANAGER_TIMED_OUT", agent)
+        self.assertIn("Barbican", error.message)
+        self.cloud.barbican.process.thaw()
+        self.opens(agent)
+
+    def test_keystone_that_hangs_is_timed_out_until_it_goes_on(self):
+        agent = self.agent({"barbican": self.short})
+        self.cloud.keystone.process.freeze()
+        error = self.refused_in_time("KEY_MANAGER_TIMED_OUT", agent)
+        self.assertIn("Keystone", error.message)
+        self.cloud.keystone.process.thaw()
+        self.opens(agent)
+
+    def test_the_callers_deadline_counts_when_it_is_earlier(self):
+        agent = self.agent({"barbican": self.section("nova", timeout="30s")})
+        self.opens(agent)
+        self.cloud.barbican.process.freeze()
+        begin = time.monotonic()
+        with self.assertRaises(Exception) as caught:
+            self.attach(agent, self.formatted_volume(), self.secret, timeout=1)
+        self.assert_within(1 + GRACE, begin)
+        self.assertEqual(caught.exception.code, "DEADLINE_EXCEEDED")
+
+    def test_who_needs_another_key_manager_is_not_delayed(self):
+        other = shared_cloud(tls=True)
+        agent = self.agent({"barbican": self.section("nova", timeout="5s"), "other": self.section_of(other)})
+        local, elsewhere = self.create_key(agent, "local"), self.create_key(agent, "other")
+        self.opens(agent)
+        self.cloud.barbican.process.freeze()
+        calls = [self.start_attach(agent, self.formatted_volume(), self.secret) for _ in range(4)]
+        for key, manager in ((local, "local"), (elsewhere, "other")):
+            begin = time.monotonic()
+            self.assertTrue(self.attach(agent, self.volume(), key, manager)["formatted"])
+            self.assert_within(2, begin)
+        self.assertFalse(any(call.done() for call in calls))
+        for call in calls:
+            self.refused("KEY_MANAGER_TIMED_OUT", lambda pending=call: agent.api.result(pending))
+
+    def section_of(self, other):
+        password = self.file("other.password", other.passwords["nova"])
+        return self.section("nova", auth_url=other.keystone.url, password_file=password, ca_file=other.ca_file)
+
+    def test_a_repeat_of_an_attach_needs_no_key_manager(self):
+        agent, volume = self.agent({"barbican": self.short}), self.formatted_volume()
+        self.attach(agent, volume, self.secret)
+        self.cloud.barbican.process.kill()
+        self.assertTrue(self.attach(agent, volume, self.secret)["already_attached"])
+
+
+class DuringCalls(CloudCase):
+    """A front before Barbican holds its answers back while something happens to it."""
+
+    def setUp(self):
+        super().setUp()
+        self.nova = self.user("nova")
+        self.key = os.urandom(32)
+        self.secret = self.nova.secret(self.key)
+        self.barbican = Front(self.cloud.barbican.port)
+        self.addCleanup(self.barbican.close)
+        endpoint = f"http://{self.barbican.address}"
+        self.through_front = self.agent({"barbican": self.section("nova", endpoint=endpoint, timeout="8s")})
+
+    @contextlib.contextmanager
+    def attach_in_flight(self):
+        """Yields when a request has reached Barbican and its answer is held back."""
+        volume, begin = self.volume(), len(self.cloud.barbican.requests(self.secret))
+        volume.format_with(self.key)
+        self.barbican.hold()
+        call = self.start_attach(self.through_front, volume, self.secret)
+        self.wait_until(lambda: len(self.cloud.barbican.requests(self.secret)) > begin)
+        yield call
+        self.barbican.release()
+
+    def test_a_restart_of_barbican_during_a_read_is_not_noticed(self):
+        with self.attach_in_flight() as call:
+            self.cloud.barbican.process.kill()
+            self.cloud.barbican.process.start()
+        self.assertFalse(self.through_front.api.result(call).formatted)
+
+    def test_the_death_of_barbican_during_a_read_is_unavailable(self):
+        with self.attach_in_flight() as call:
+            self.cloud.barbican.process.kill()
+            self.barbican.close()
+        begin = time.monotonic()
+        self.refused("KEY_MANAGER_UNAVAILABLE", lambda: self.through_front.api.result(call))
+        self.assert_within(10, begin)
+
+    def test_a_pause_of_barbican_within_the_timeout_is_not_noticed(self):
+        with self.attach_in_flight() as call:
+            self.cloud.barbican.process.freeze()
+            time.sleep(0.5)  # the pause itself
+            self.cloud.barbican.process.thaw()
+        self.assertFalse(self.through_front.api.result(call).formatted)
+
+    def first_use_in_flight(self, agent, timeout=60):
+        """A volume whose first use is claimed in Barbican and about to begin on the device; and the call."""
+        volume = self.volume()
+        volume.hold()
+        call = self.start_attach(agent, volume, self.secret, timeout=timeout)
+        self.wait_until(volume.is_held)
+        return volume, call
+
+    def test_a_first_use_that_barbican_cannot_confirm_is_closed_again_and_goes_on_later(self):
+        agent = self.agent({"barbican": self.section("nova", timeout=f"{SECONDS}s")})
+        volume, call = self.first_use_in_flight(agent)
+        self.cloud.barbican.process.kill()
+        volume.release()
+        error = self.refused("KEY_MANAGER_UNAVAILABLE", lambda: agent.api.result(call))
+        self.assertIn("formatted", error.message)
+        self.refused("NOT_ATTACHED", lambda: agent.api("GetAttachment", volume_id=volume.volume_id))
+        self.cloud.barbican.process.start()
+        answer = self.attach(agent, volume, self.secret)
+        self.assertFalse(answer["formatted"])
+        self.assertEqual(len(volume.formats()), 1)
+        self.assertEqual(list(self.key_metadata(agent, self.secret).formatted_volumes), [volume.volume_id])
+
+    def test_a_first_use_that_barbican_hangs_in_is_closed_again_and_goes_on_later(self):
+        agent = self.agent({"barbican": self.section("nova", timeout=f"{SECONDS}s")})
+        volume, call = self.first_use_in_flight(agent)
+        self.cloud.barbican.process.freeze()
+        volume.release()
+        self.refused("KEY_MANAGER_UNAVAILABLE", lambda: agent.api.result(call))
+        self.refused("NOT_ATTACHED", lambda: agent.api("GetAttachment", volume_id=volume.volume_id))
+        self.cloud.barbican.process.thaw()
+        self.attach(agent, volume, self.secret)
+        self.assertEqual(len(volume.formats()), 1)
+
+    def test_an_agent_that_dies_in_a_first_use_goes_on_with_its_claim(self):
+        agent = self.agent({"barbican": self.section("nova")})
+        volume, call = self.first_use_in_flight(agent)
+        agent.process.kill()
+        call.cancel()
+        agent.start()
+        volume.release()
+        self.wait_until(volume.formats)
+        self.attach(agent, volume, self.secret)
+        self.assertEqual(len(volume.formats()), 1)
+        self.assertEqual(list(self.key_metadata(agent, self.secret).formatted_volumes), [volume.volume_id])

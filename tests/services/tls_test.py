@@ -1,0 +1,145 @@
+"""Servers with certificates or versions of TLS that must not be trusted."""
+
+import os
+import socket
+import ssl
+
+from harness import CloudCase, KmipCase
+from harness.cloud_case import shared_cloud
+from servers.certificates import Authority
+from servers.front import Front, client_tls, server_tls
+
+
+def speaks(port, newest, ca_file):
+    """Whether a client as old as that is served."""
+    context = client_tls(ca_file)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = ssl.TLSVersion.TLSv1
+    context.maximum_version = newest
+    with socket.create_connection(("127.0.0.1", port), 10) as plain:
+        with context.wrap_socket(plain, server_hostname="localhost") as secure:
+            return secure.version()
+
+
+class Barbican(CloudCase):
+    """A front of each wrong kind before a real Keystone and a real Barbican that are right."""
+
+    tls = True
+
+    def setUp(self):
+        super().setUp()
+        self.secret = self.user("nova").secret(os.urandom(32))
+        self.authority = self.cloud.authority
+
+    def tls_front(self, server, certificate, newest=None):
+        front = Front(server.port, server_tls(certificate, newest), client_tls(self.cloud.ca_file))
+        self.addCleanup(front.close)
+        return front
+
+    def sections(self, certificate, newest=None, **keys):
+        """Sections that meet the front before Keystone, and before Barbican."""
+        keystone = self.tls_front(self.cloud.keystone, certificate, newest)
+        barbican = self.tls_front(self.cloud.barbican, certificate, newest)
+        return {
+            "keystone": self.section("nova", auth_url=f"https://{keystone.address}/v3", **keys),
+            "barbican": self.section("nova", endpoint=f"https://{barbican.address}", **keys),
+        }
+
+    def assert_refused(self, words, certificate, newest=None):
+        agent = self.agent(self.sections(certificate, newest))
+        for name in ("keystone", "barbican"):
+            with self.subTest(name):
+                error = self.attach_refused("KEY_MANAGER_UNAVAILABLE", agent, self.volume(), self.secret, name)
+                self.assertTrue(any(word in error.message for word in words), error.message)
+                last = agent.api("CheckKeyManager", key_manager=name).steps[-1]
+                self.assertEqual((last.name, last.passed), ("tls", False), last)
+                self.assertTrue(last.remedy)
+
+    def test_a_front_with_a_right_certificate_is_served(self):
+        agent = self.agent(self.sections(self.authority.server("right")))
+        for name in ("keystone", "barbican"):
+            with self.subTest(name):
+                self.assertTrue(self.attach(agent, self.volume(), self.secret, name)["formatted"])
+
+    def test_a_certificate_of_an_unknown_authority_is_refused(self):
+        stranger = Authority(os.path.join(self.directory, "stranger"), "somebody else's authority")
+        self.assert_refused(("certificate",), stranger.server("stranger"))
+
+    def test_a_certificate_for_another_host_is_refused(self):
+        self.assert_refused(("certificate", "host"), self.authority.server("elsewhere", hosts=("elsewhere.example",)))
+
+    def test_a_certificate_that_has_expired_is_refused(self):
+        self.assert_refused(("expired",), self.authority.server("expired", expired=True))
+
+    def test_a_server_that_speaks_nothing_newer_than_tls_1_1_is_refused(self):
+        certificate = self.authority.server("old")
+        front = self.tls_front(self.cloud.barbican, certificate, ssl.TLSVersion.TLSv1_1)
+        self.assertEqual(speaks(front.port, ssl.TLSVersion.TLSv1_1, self.cloud.ca_file), "TLSv1.1", "the control")
+        self.assert_refused(("TLS", "version"), certificate, ssl.TLSVersion.TLSv1_1)
+
+    def test_a_server_of_tls_1_2_is_served(self):
+        agent = self.agent(self.sections(self.authority.server("tls12"), ssl.TLSVersion.TLSv1_2))
+        self.assertTrue(self.attach(agent, self.volume(), self.secret, "barbican")["formatted"])
+
+    def test_a_server_without_tls_is_refused_where_tls_was_configured(self):
+        port = shared_cloud(tls=False).barbican.port
+        agent = self.agent({"barbican": self.section("nova", endpoint=f"https://127.0.0.1:{port}")})
+        self.attach_refused("KEY_MANAGER_UNAVAILABLE", agent, self.volume(), self.secret)
+
+    def test_the_systems_authorities_do_not_stand_in_for_the_configured_one(self):
+        agent = self.agent({"barbican": self.section("nova", ca_file=None)})
+        self.attach_refused("KEY_MANAGER_UNAVAILABLE", agent, self.volume(), self.secret)
+
+
+class Kmip(KmipCase):
+    """As above; the front shows the real server the client's certificate in the agent's place."""
+
+    def setUp(self):
+        super().setUp()
+        self.authority = self.pki.authority
+        self.key = self.create_key(self.agent({"kmip": self.section()}))
+
+    def tls_front(self, certificate, newest=None):
+        upstream = client_tls(self.authority.file, self.pki.client)
+        front = Front(self.server.port, server_tls(certificate, newest, self.authority.file), upstream)
+        self.addCleanup(front.close)
+        return front
+
+    def assert_refused(self, words, server, **keys):
+        agent = self.agent({"kmip": self.section(server, timeout="3s", **keys)})
+        error = self.attach_refused("KEY_MANAGER_UNAVAILABLE", agent, self.volume(), self.key)
+        self.assertTrue(any(word in error.message for word in words), error.message)
+        last = agent.api("CheckKeyManager", key_manager="kmip").steps[-1]
+        self.assertEqual((last.name, last.passed), ("tls", False), last)
+        self.assertTrue(last.remedy)
+
+    def test_a_front_with_a_right_certificate_is_served(self):
+        agent = self.agent({"kmip": self.section(self.tls_front(self.authority.server("right")).address)})
+        self.assertTrue(self.attach(agent, self.volume(), self.key)["formatted"])
+
+    def test_a_certificate_of_an_unknown_authority_is_refused(self):
+        stranger = Authority(os.path.join(self.directory, "stranger"), "somebody else's authority")
+        self.assert_refused(("certificate",), self.server, ca_file=stranger.file)
+
+    def test_a_certificate_for_another_host_is_refused(self):
+        front = self.tls_front(self.authority.server("elsewhere", hosts=("elsewhere.example",)))
+        self.assert_refused(("certificate", "host", "name"), front.address)
+
+    def test_a_certificate_that_has_expired_is_refused(self):
+        self.assert_refused(("expired",), self.tls_front(self.authority.server("expired", expired=True)).address)
+
+    def test_a_server_that_speaks_nothing_newer_than_tls_1_1_is_refused(self):
+        front = self.tls_front(self.authority.server("old"), ssl.TLSVersion.TLSv1_1)
+        self.assert_refused(("TLS", "version"), front.address)
+
+    def test_a_client_of_an_unknown_authority_is_refused(self):
+        stranger = Authority(os.path.join(self.directory, "stranger"), "somebody else's authority")
+        self.assert_refused(("certificate",), self.server, client=stranger.client("compute-1"))
+
+    def test_a_client_without_certificate_is_refused(self):
+        agent = self.agent({"local": {"type": "local", "path": os.path.join(self.directory, "keys.db")}})
+        agent.stop()
+        agent.configure({"kmip": self.section(client_certificate=None, client_private_key=None)})
+        with self.assertRaises(AssertionError) as caught:
+            agent.start()
+        self.assertIn("client_certificate", str(caught.exception))
