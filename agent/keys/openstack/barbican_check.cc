@@ -68,7 +68,7 @@ class Check {
 
   std::string DetailOf(HttpFailure stage, const std::string& where, const std::string& url, const HttpAnswer& answer) {
     if (stage == HttpFailure::kResolve) return where;
-    if (stage == HttpFailure::kConnect) return absl::StrCat(where, ", ", answer.peer);
+    if (stage == HttpFailure::kConnect) return absl::StrCat(where, answer.peer.empty() ? "" : ", ", answer.peer);
     return absl::StartsWith(url, "https:")
                ? absl::StrCat(where, ": its certificate was verified")
                : absl::StrCat(where, " is used without TLS: passwords, tokens and keys can be read on the way");

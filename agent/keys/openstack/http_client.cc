@@ -285,14 +285,16 @@ class HttpClient::Connections {
     const absl::Cleanup remove = [&] { curl_multi_remove_handle(multi_.get(), handle.get()); };
     const CURLcode code = Run(multi_.get());
     if (collected.failure != HttpFailure::kNone) {
-      return Failed(collected.failure, collected.failure == HttpFailure::kTooLarge
-                                           ? "the answer is larger than is sensible"
-                                           : "no locked memory is left for the answer");
+      answer = Failed(collected.failure, collected.failure == HttpFailure::kTooLarge
+                                             ? "the answer is larger than is sensible"
+                                             : "no locked memory is left for the answer");
+    } else if (code != CURLE_OK) {
+      answer = Failed(FailureOf(code), error[0] == '\0' ? curl_easy_strerror(code) : error.data());
+    } else {
+      KeepSecrets(collected, answer);
     }
-    if (code != CURLE_OK) return Failed(FailureOf(code), error[0] == '\0' ? curl_easy_strerror(code) : error.data());
     answer.status = collected.Status();
     answer.peer = PeerOf(handle.get());
-    KeepSecrets(collected, answer);
     return answer;
   }
 

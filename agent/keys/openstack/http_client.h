@@ -46,11 +46,11 @@ struct HttpRequest {
 struct HttpAnswer {
   HttpFailure failure = HttpFailure::kNone;
   std::string failure_text;  // for people
-  int status = 0;
+  int status = 0;            // zero: it did not come so far
   std::string body;
   SecretBytes secret;
   SecretBytes header;
-  std::string peer;  // address of who answered
+  std::string peer;  // address of who answered, or was connected to; may be empty
 };
 
 // Sends HTTP/1.1 requests and keeps connections open. Thread-safe; threads share nothing but the kept connections, so
