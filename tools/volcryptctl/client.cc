@@ -20,6 +20,7 @@ Client::Client(Options options, const Environment& environment, std::ostream& er
 absl::Status Client::Run(const std::function<grpc::Status(grpc::ClientContext*)>& call, Interruptible interruptible) {
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + options_.timeout));
+  if (!options_.os_token.empty()) context.AddMetadata("x-auth-token", options_.os_token);
   std::optional<Interrupt::Watch> watch;
   if (interruptible == Interruptible::kYes) watch.emplace(*environment_.interrupt, context);
   std::optional<WaitingNote> note;

@@ -22,6 +22,7 @@ class Client {
     std::string endpoint;
     absl::Duration timeout;     // of each call
     bool notes_waiting = true;  // tells somebody at a terminal that a call takes long
+    std::string os_token;       // the caller's Keystone token, sent with every call; empty: none
   };
 
   // `environment` and `err` outlive the client.

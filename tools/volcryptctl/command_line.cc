@@ -56,6 +56,9 @@ void AddGlobalOptions(CLI::App& app, CommandLine& line) {
       ->type_name("DURATION")
       ->default_str("60s");
   app.add_flag("-q,--quiet", line.quiet, "Print the essential value alone, and no notes");
+  app.add_option("--os-token-file", line.os_token_file,
+                 "Send the Keystone token in this file along, for keys that its user may read")
+      ->type_name("FILE");
   app.add_flag("--yes", line.yes, "Do not ask before destructive commands");
 }
 

@@ -15,6 +15,7 @@ struct CommandLine {
   Output output = Output::kTable;
   bool quiet = false;
   bool yes = false;
+  std::string os_token_file;  // empty: none
   Command command;
   std::string text;
   absl::Status error;  // wrong usage, or no command at all when `text` is there too

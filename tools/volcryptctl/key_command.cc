@@ -10,6 +10,7 @@
 #include "tools/volcryptctl/command_app.h"
 #include "tools/volcryptctl/confirm.h"
 #include "tools/volcryptctl/json_output.h"
+#include "tools/volcryptctl/key_check.h"
 #include "tools/volcryptctl/key_values.h"
 #include "tools/volcryptctl/printable.h"
 #include "volcrypt/v1/key.grpc.pb.h"
@@ -17,8 +18,9 @@
 namespace volcrypt::ctl {
 namespace {
 
-absl::Status RunCreate(const v1::CreateKeyRequest& request, Session& session) {
-  const auto response = session.client.Call(&v1::KeyService::Stub::CreateKey, request);
+// Of a call whose answer is a new key.
+template <typename Response>
+absl::Status PrintNewKey(const absl::StatusOr<Response>& response, Session& session) {
   if (!response.ok()) return response.status();
   if (session.output == Output::kJson) {
     PrintJson(session.out, ToJson(*response));
@@ -30,6 +32,14 @@ absl::Status RunCreate(const v1::CreateKeyRequest& request, Session& session) {
     lines.Print(session.out);
   }
   return absl::OkStatus();
+}
+
+absl::Status RunCreate(const v1::CreateKeyRequest& request, Session& session) {
+  return PrintNewKey(session.client.Call(&v1::KeyService::Stub::CreateKey, request), session);
+}
+
+absl::Status RunCopy(const v1::CopyKeyRequest& request, Session& session) {
+  return PrintNewKey(session.client.Call(&v1::KeyService::Stub::CopyKey, request), session);
 }
 
 void PrintKey(Session& session, const v1::GetKeyMetadataResponse& response) {
@@ -110,6 +120,44 @@ void AddShow(CLI::App& parent, Command& selected) {
   app.callback([key, &selected] { selected = [key](Session& session) { return RunShow(**key, session); }; });
 }
 
+void AddCopy(CLI::App& parent, Command& selected) {
+  struct Options {
+    std::optional<v1::KeyReference> source;
+    std::string manager;
+    std::string name;
+    std::string owner_user_id;
+  };
+  CLI::App& app = AddCommand(parent, "copy",
+                             "Copy a key into another key manager, with the records of the volumes that it has "
+                             "formatted; the copy has an id of its own",
+                             "volcryptctl key copy local:8b0f4f0e-6c1d-4e7a-9a55-0c7d6b1f2e3d --to barbican");
+  const auto options = std::make_shared<Options>();
+  AddKeyArgument(app, options->source);
+  app.add_option("--to", options->manager, "Key manager that takes the copy")->required();
+  app.add_option("--name", options->name, "A name for people; else the one that the key has");
+  app.add_option("--owner-user-id", options->owner_user_id,
+                 "A user who may read the copy as well, where the key manager knows users");
+  app.callback([options, &selected] {
+    v1::CopyKeyRequest request;
+    *request.mutable_source() = *options->source;
+    request.set_key_manager(options->manager);
+    request.set_name(options->name);
+    request.set_owner_user_id(options->owner_user_id);
+    selected = [request](Session& session) { return RunCopy(request, session); };
+  });
+}
+
+void AddCheck(CLI::App& parent, Command& selected) {
+  CLI::App& app = AddCommand(parent, "check",
+                             "Go through what the use of a key manager needs, and say at which step it fails and what "
+                             "to do",
+                             "volcryptctl key check barbican");
+  const auto manager = std::make_shared<std::string>();
+  app.add_option("MANAGER", *manager, "Key manager instead of the default one");
+  app.callback(
+      [manager, &selected] { selected = [manager](Session& session) { return CheckKeyManager(*manager, session); }; });
+}
+
 void AddDelete(CLI::App& parent, Command& selected) {
   struct Options {
     std::optional<v1::KeyReference> key;
@@ -130,11 +178,14 @@ void AddDelete(CLI::App& parent, Command& selected) {
 }  // namespace
 
 void AddKeyCommand(CLI::App& root, Command& selected) {
-  CLI::App& app = AddCommand(root, "key", "Make, show and delete keys", "volcryptctl key create");
+  CLI::App& app =
+      AddCommand(root, "key", "Make, show, copy and delete keys, and check key managers", "volcryptctl key create");
   app.require_subcommand(0, 1);
   AddCreate(app, selected);
   AddShow(app, selected);
+  AddCopy(app, selected);
   AddDelete(app, selected);
+  AddCheck(app, selected);
 }
 
 }  // namespace volcrypt::ctl

@@ -5,7 +5,7 @@
 
 namespace volcrypt::ctl {
 
-// key create, key show, key delete.
+// key create, key show, key copy, key delete, key check.
 void AddKeyCommand(CLI::App& root, Command& selected);
 
 }  // namespace volcrypt::ctl

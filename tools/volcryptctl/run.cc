@@ -1,9 +1,12 @@
 #include "tools/volcryptctl/run.h"
 
+#include <utility>
+
 #include "tools/volcryptctl/call_error.h"
 #include "tools/volcryptctl/command_line.h"
 #include "tools/volcryptctl/exit_status.h"
 #include "tools/volcryptctl/json_output.h"
+#include "tools/volcryptctl/os_token.h"
 #include "tools/volcryptctl/printable.h"
 
 namespace volcrypt::ctl {
@@ -18,7 +21,17 @@ int Report(const absl::Status& status, Output output, std::ostream& err) {
 }
 
 absl::Status RunCommand(const CommandLine& line, std::ostream& out, std::ostream& err, const Environment& environment) {
-  Client client({.endpoint = line.endpoint, .timeout = line.timeout, .notes_waiting = !line.quiet}, environment, err);
+  std::string os_token;
+  if (!line.os_token_file.empty()) {
+    absl::StatusOr<std::string> token = ReadOsToken(line.os_token_file);
+    if (!token.ok()) return token.status();
+    os_token = *std::move(token);
+  }
+  Client client({.endpoint = line.endpoint,
+                 .timeout = line.timeout,
+                 .notes_waiting = !line.quiet,
+                 .os_token = std::move(os_token)},
+                environment, err);
   Session session{.client = client,
                   .environment = environment,
                   .out = out,

@@ -101,6 +101,8 @@ class FakeKeys final : public v1::KeyService::Service {
   FakeMethod<v1::CreateKeyRequest, v1::CreateKeyResponse> create;
   FakeMethod<v1::GetKeyMetadataRequest, v1::GetKeyMetadataResponse> metadata;
   FakeMethod<v1::DeleteKeyRequest, v1::DeleteKeyResponse> remove;
+  FakeMethod<v1::CopyKeyRequest, v1::CopyKeyResponse> copy;
+  FakeMethod<v1::CheckKeyManagerRequest, v1::CheckKeyManagerResponse> check;
 
  private:
   using Context = grpc::ServerContext;
@@ -112,6 +114,13 @@ class FakeKeys final : public v1::KeyService::Service {
   }
   grpc::Status DeleteKey(Context* c, const v1::DeleteKeyRequest* q, v1::DeleteKeyResponse* r) override {
     return remove(c, q, r);
+  }
+  grpc::Status CopyKey(Context* c, const v1::CopyKeyRequest* q, v1::CopyKeyResponse* r) override {
+    return copy(c, q, r);
+  }
+  grpc::Status CheckKeyManager(Context* c, const v1::CheckKeyManagerRequest* q,
+                               v1::CheckKeyManagerResponse* r) override {
+    return check(c, q, r);
   }
 };
 

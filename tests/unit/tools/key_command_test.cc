@@ -60,6 +60,30 @@ TEST_F(KeyCommandTest, KeyIdMayHaveColonsBehindItsManager) {
   EXPECT_EQ(agent_.keys.metadata.requests[0].key().key_id(), "a:b");
 }
 
+TEST_F(KeyCommandTest, CopySendsItsOptionsAndPrintsTheCopy) {
+  v1::CopyKeyResponse copied;
+  copied.mutable_key()->set_key_manager("barbican");
+  copied.mutable_key()->set_key_id("k2");
+  agent_.keys.copy.AnswerWith(copied);
+  EXPECT_EQ(Run({"key", "copy", "local:k1", "--to", "barbican"}).out, "key: barbican:k2\n");
+  EXPECT_EQ(Run({"key", "copy", "k1", "--to", "barbican", "--name", "a b", "--owner-user-id", "u", "-q"}).out, "k2\n");
+  EXPECT_EQ(Run({"key", "copy", "k1", "--to", "b", "-o", "json"}).Json()["key"]["key_id"], "k2");
+  const v1::CopyKeyRequest& plain = agent_.keys.copy.requests[0];
+  EXPECT_EQ(plain.source().key_manager(), "local");
+  EXPECT_EQ(plain.source().key_id(), "k1");
+  EXPECT_EQ(plain.key_manager(), "barbican");
+  EXPECT_EQ(plain.name(), "");
+  const v1::CopyKeyRequest& full = agent_.keys.copy.requests[1];
+  EXPECT_EQ(full.name(), "a b");
+  EXPECT_EQ(full.owner_user_id(), "u");
+}
+
+TEST_F(KeyCommandTest, CopyNeedsToKnowWhatAndWhereTo) {
+  EXPECT_EQ(Run({"key", "copy", "local:k1"}).status, 1);
+  EXPECT_EQ(Run({"key", "copy", "--to", "barbican"}).status, 1);
+  EXPECT_TRUE(agent_.keys.copy.requests.empty());
+}
+
 TEST_F(KeyCommandTest, DeleteNeedsConfirmation) {
   EXPECT_EQ(Run({"key", "delete", "local:k1"}).status, 1);
   AnswerQuestions("no");

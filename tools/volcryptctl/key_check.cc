@@ -1,0 +1,61 @@
+#include "tools/volcryptctl/key_check.h"
+
+#include <algorithm>
+#include <array>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "tools/volcryptctl/call_error.h"
+#include "tools/volcryptctl/json_output.h"
+#include "tools/volcryptctl/printable.h"
+#include "tools/volcryptctl/text_table.h"
+#include "volcrypt/v1/key.grpc.pb.h"
+
+namespace volcrypt::ctl {
+namespace {
+
+using Step = v1::CheckKeyManagerResponse::Step;
+
+// Steps that fail because somebody says no. All others fail because somebody is not there.
+constexpr std::array<absl::string_view, 3> kPermissionSteps = {"authenticate", "read", "create"};
+
+absl::Status FailureAt(const Step& step, const std::string& key_manager) {
+  const std::string who = key_manager.empty() ? "the default key manager" : absl::StrCat("key manager ", key_manager);
+  const std::string message = absl::StrCat(who, " fails at the step ", step.name());
+  const bool is_denied = std::ranges::find(kPermissionSteps, step.name()) != kPermissionSteps.end();
+  return is_denied ? OwnError(absl::StatusCode::kFailedPrecondition, "KEY_ACCESS_DENIED", message)
+                   : OwnError(absl::StatusCode::kUnavailable, "KEY_MANAGER_UNAVAILABLE", message);
+}
+
+void PrintSteps(Session& session, const v1::CheckKeyManagerResponse& response) {
+  TextTable table({"STEP", "RESULT", "DETAIL"});
+  for (const Step& step : response.steps()) {
+    table.Add({step.name(), step.passed() ? "passed" : "FAILED", step.detail()});
+  }
+  table.Print(session.out);
+  for (const Step& step : response.steps()) {
+    if (step.passed() || step.remedy().empty()) continue;
+    session.out << "What to do at " << Printable(step.name()) << ": " << Printable(step.remedy()) << '\n';
+  }
+}
+
+}  // namespace
+
+absl::Status CheckKeyManager(const std::string& key_manager, Session& session) {
+  v1::CheckKeyManagerRequest request;
+  request.set_key_manager(key_manager);
+  const auto response = session.client.Call(&v1::KeyService::Stub::CheckKeyManager, request);
+  if (!response.ok()) return response.status();
+  const auto failed = std::ranges::find_if(response->steps(), [](const Step& step) { return !step.passed(); });
+  const bool has_passed = failed == response->steps().end();
+  if (session.output == Output::kJson) {
+    PrintJson(session.out, ToJson(*response));
+  } else if (session.quiet) {
+    session.out << (has_passed ? "passed" : Printable(failed->name())) << '\n';
+  } else {
+    PrintSteps(session, *response);
+  }
+  return has_passed ? absl::OkStatus() : FailureAt(*failed, key_manager);
+}
+
+}  // namespace volcrypt::ctl
