@@ -1,11 +1,11 @@
 #include "tests/fakes/fake_kmip_server.h"
 
 #include <arpa/inet.h>
-#include <signal.h>
 #include <sys/socket.h>
 
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <utility>
 

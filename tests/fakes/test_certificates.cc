@@ -19,7 +19,7 @@ void Demand(bool condition) {
 }
 
 struct CloseFile {
-  void operator()(std::FILE* file) const { std::fclose(file); }
+  void operator()(std::FILE* file) const { Demand(std::fclose(file) == 0); }
 };
 using File = std::unique_ptr<std::FILE, CloseFile>;
 

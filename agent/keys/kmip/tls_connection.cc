@@ -139,8 +139,7 @@ absl::Status TlsConnection::Write(std::span<const uint8_t> bytes, absl::Time dea
 absl::Status TlsConnection::Read(std::span<uint8_t> bytes, absl::Time deadline) {
   while (!bytes.empty()) {
     size_t got = 0;
-    const absl::Status read =
-        Drive([&] { return SSL_read_ex(ssl_.get(), bytes.data(), bytes.size(), &got); }, deadline);
+    absl::Status read = Drive([&] { return SSL_read_ex(ssl_.get(), bytes.data(), bytes.size(), &got); }, deadline);
     if (!read.ok()) return read;
     bytes = bytes.subspan(got);
   }
