@@ -53,6 +53,7 @@ struct Collected {
   CURL* handle;
   HttpAnswer& answer;
   size_t header_bytes = 0;
+  size_t dropped_bytes = 0;
   SecretBuffer secret{request.max_answer_bytes};
   SecretBuffer header{kMaxSecretHeaderBytes};
   HttpFailure failure = HttpFailure::kNone;  // on our side
@@ -75,13 +76,14 @@ size_t TakeBody(char* data, size_t, size_t size, void* user) {
   if (request.answer_is_secret && collected.Status() == http_status::kOk) {
     collected.secret.Append(absl::string_view(data, size));
     if (!collected.secret.GetStatus().ok()) collected.failure = FailureOf(collected.secret);
+  } else if (request.answer_is_secret) {
+    // A page for a server's developers may show what it was about to answer. The status says enough.
+    collected.dropped_bytes += size;
+    if (collected.dropped_bytes > kMaxErrorBytes) collected.failure = HttpFailure::kTooLarge;
+  } else if (size > request.max_answer_bytes - collected.answer.body.size()) {
+    collected.failure = HttpFailure::kTooLarge;
   } else {
-    const size_t most = request.answer_is_secret ? kMaxErrorBytes : request.max_answer_bytes;
-    if (size > most - collected.answer.body.size()) {
-      collected.failure = HttpFailure::kTooLarge;
-    } else {
-      collected.answer.body.append(data, size);
-    }
+    collected.answer.body.append(data, size);
   }
   return collected.failure == HttpFailure::kNone ? size : 0;
 }

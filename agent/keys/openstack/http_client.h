@@ -37,7 +37,7 @@ struct HttpRequest {
   std::string content_type;  // empty: no body
   std::span<const uint8_t> body;
   size_t max_answer_bytes = size_t{64} * 1024;
-  bool answer_is_secret = false;     // the body of status 200 goes into HttpAnswer::secret
+  bool answer_is_secret = false;     // the body of status 200 goes into HttpAnswer::secret, that of others nowhere
   std::string secret_answer_header;  // a header that goes into HttpAnswer::header
   // Curl sends a request a second time when a kept connection turns out to be dead. Not this one.
   bool is_sent_once = false;

@@ -98,7 +98,7 @@ TEST_F(BarbicanGetTest, LargestPayloadIsTakenAndLargerOnesAreUnfit) {
 
 TEST_F(BarbicanGetTest, PayloadThatDisappearsMeanwhileIsNotFound) {
   cloud_.Next("GET", "/payload", BarbicanError(404, "Secret not found."));
-  EXPECT_THAT(keys_->Get(cloud_.Add(), Soon()), AllOf(FailsWith(Reason::kKeyNotFound), Says("Secret not found.")));
+  EXPECT_THAT(keys_->Get(cloud_.Add(), Soon()), FailsWith(Reason::kKeyNotFound));
 }
 
 TEST_F(BarbicanGetTest, UnknownKeyIsNotFound) {

@@ -198,11 +198,12 @@ TEST(HttpClientTest, SecretsAreKeptFromTheBody) {
   EXPECT_EQ(answer.body, "");
 }
 
-TEST(HttpClientTest, ErrorInPlaceOfASecretIsText) {
+TEST(HttpClientTest, ErrorInPlaceOfASecretIsNotKept) {
   FakeHttpServer server(Always({.status = 404, .body = "gone"}));
   HttpClient client("");
   const HttpAnswer answer = client.Send({.url = server.Url(), .answer_is_secret = true}, Later());
-  EXPECT_EQ(answer.body, "gone");
+  EXPECT_EQ(answer.status, 404);
+  EXPECT_EQ(answer.body, "");
   EXPECT_TRUE(answer.secret.IsEmpty());
 }
 
