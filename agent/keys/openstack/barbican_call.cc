@@ -1,8 +1,10 @@
 #include "agent/keys/openstack/barbican_call.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "agent/keys/openstack/barbican_json.h"
@@ -26,6 +28,16 @@ bool IsToken(const SecretBytes& token) {
 std::string TextFor(const BarbicanRequest& request, const HttpAnswer& answer) {
   const std::string text = request.body_is_secret ? std::string() : ErrorText(answer.body);
   return text.empty() ? absl::StrCat("HTTP ", answer.status) : absl::StrCat("HTTP ", answer.status, ", \"", text, "\"");
+}
+
+// Some servers, and things before them, show in an error what they were sent; errors are logged.
+void DropWhatRepeatsCredentials(const HttpRequest& request, HttpAnswer& answer) {
+  for (const HttpRequest::SecretHeader& credential : request.secret_headers) {
+    const absl::string_view value(credential.value->Text(), credential.value->Size());
+    if (!absl::StrContains(answer.body, value)) continue;
+    explicit_bzero(answer.body.data(), answer.body.size());
+    answer.body.clear();
+  }
 }
 
 bool IsRead(const BarbicanRequest& request) { return request.method == "GET"; }
@@ -114,6 +126,7 @@ absl::StatusOr<HttpAnswer> BarbicanCall::SendWith(const BarbicanRequest& request
                             .is_sent_once = request.repeat == Repeat::kUnsent || request.method == "DELETE"};
   RetriedAnswer retried = SendWithRetries(services_.http, sent, request.repeat, deadline_);
   attempts_ = retried.attempts;
+  DropWhatRepeatsCredentials(sent, retried.answer);
   if (retried.answer.failure == HttpFailure::kTooLarge && request.answer_is_secret) {
     return MakeError(Reason::kKeyUnfit, absl::StrCat("cannot ", request.what, ": its payload is larger than ",
                                                      request.max_answer_bytes, " bytes"));
