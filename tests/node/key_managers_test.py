@@ -1,0 +1,124 @@
+"""Volumes on a real kernel whose keys come from each of the four key managers, the servers running beside them."""
+
+import os
+import pwd
+import secrets
+
+from harness import NodeCase, mapping_path
+from harness.agent import CONFIG
+from harness.devices import run
+from harness.first_use import OtherHost
+from harness.key_store import key_bytes
+from servers.cloud import Cloud
+from servers.pykmip import Pki, PyKmip
+
+FIXED_KEY = "00000000-0000-0000-0000-000000000000"
+FILES = "/run/volcrypt-test-keys"  # what the agent reads, whoever it has become
+SECTIONS = """
+[key_manager]
+default = "local"
+[key_managers.local]
+type = "local"
+[key_managers.fixed]
+type = "conf"
+fixed_key_file = "{files}/fixed"
+high_entropy = true
+[key_managers.barbican]
+type = "barbican"
+auth_url = "{cloud.keystone.url}"
+username = "nova"
+password_file = "{files}/password"
+project_name = "tenant"
+region = "RegionOne"
+interface = "internal"
+ca_file = "{files}/ca.pem"
+[key_managers.kmip]
+type = "kmip"
+servers = ["{kmip.address}"]
+client_certificate = "{files}/client.pem"
+client_private_key = "{files}/client.key"
+ca_file = "{files}/kmip-ca.pem"
+"""
+
+
+def give_to_agent(name, text):
+    path = os.path.join(FILES, name)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
+        file.write(text)
+    account = pwd.getpwnam("volcrypt")
+    os.chown(path, account.pw_uid, account.pw_gid)
+
+
+def read(path):
+    with open(path, encoding="ascii") as file:
+        return file.read()
+
+
+class KeyManagers(NodeCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.cloud, cls.pki = Cloud(tls=True), Pki()
+        cls.kmip = PyKmip(cls.pki)
+        cls.fixed_key = secrets.token_bytes(32)
+        os.makedirs(FILES, exist_ok=True)
+        give_to_agent("fixed", cls.fixed_key.hex())
+        give_to_agent("password", cls.cloud.passwords["nova"])
+        give_to_agent("ca.pem", read(cls.cloud.ca_file))
+        give_to_agent("kmip-ca.pem", read(cls.pki.authority.file))
+        give_to_agent("client.pem", read(cls.pki.client.certificate))
+        give_to_agent("client.key", read(cls.pki.client.key))
+        cls.agent.configure(CONFIG + SECTIONS.format(files=FILES, cloud=cls.cloud, kmip=cls.kmip))
+        cls.agent.restart()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.agent.configure(CONFIG)
+        cls.agent.restart()
+        for server in (cls.kmip, cls.pki, cls.cloud):
+            server.close()
+
+    def check(self, manager, key_id, key):
+        """First use, repeat, detach, later attach; by a key that cryptsetup takes too; data that stays."""
+        device, volume = self.device(mib=16), self.volume_id()
+        call = {"volume_id": volume, "device": device.path, "key": {"key_manager": manager, "key_id": key_id}}
+        self.assertTrue(self.api("AttachVolume", **call).formatted)
+        self.assertTrue(self.api("AttachVolume", **call).already_attached)
+        with open(mapping_path(volume), "r+b", buffering=0) as mapping:
+            mapping.write(key_id.encode().ljust(4096))
+        self.detach(volume)
+        run("cryptsetup", "open", "--test-passphrase", "--key-file", "-", device.path, data=key.hex().encode())
+        answer = self.api("AttachVolume", **call)
+        self.assertEqual((answer.formatted, answer.already_attached), (False, False))
+        with open(mapping_path(volume), "rb", buffering=0) as mapping:
+            self.assertEqual(mapping.read(4096).rstrip(), key_id.encode())
+        found = self.api("GetAttachment", volume_id=volume).attachment.key
+        self.assertEqual((found.key_manager, found.key_id), (manager, key_id))
+        return device, volume, call
+
+    def new_key(self, manager):
+        return self.api("CreateKey", key_manager=manager).key.key_id
+
+    def test_with_the_embedded_store(self):
+        key_id = self.new_key("local")
+        self.check("local", key_id, key_bytes(key_id))
+
+    def test_with_the_fixed_key(self):
+        self.check("fixed", FIXED_KEY, self.fixed_key)
+
+    def test_with_barbican(self):
+        key_id, nova = self.new_key("barbican"), self.cloud.user("nova")
+        self.addCleanup(nova.close)
+        device, volume, call = self.check("barbican", key_id, nova.payload(key_id))
+        self.assertEqual(list(nova.user_metadata(key_id)), [f"volcrypt-{volume}"])
+        self.detach(volume)
+        device.write(0, bytes(device.size()))  # as a storage that has lost it would show it
+        with OtherHost(self.agent):
+            error = self.api_refused("VOLUME_HEADER_LOST", "AttachVolume", **call)
+        self.assertIn("computenode", error.metadata["host"])
+        self.assertEqual(device.read(0, device.size()), bytes(device.size()))
+
+    def test_with_kmip(self):
+        key_id = self.new_key("kmip")
+        with self.kmip.client() as client:
+            key = client.get(key_id).value
+        self.check("kmip", key_id, key)
