@@ -5,7 +5,7 @@ import os
 import uuid
 
 from harness import CloudCase
-from servers.front import CountingFront
+from servers.front import Answer, CountingFront
 
 PASSPHRASE = "correct horse battery staple"
 
@@ -38,12 +38,17 @@ class Secrets(CloudCase):
         self.assert_opened_by(volume, key)
         self.assertEqual(volume.formats()[0]["keyslot"], "slow")
 
-    def test_a_key_larger_than_any_key_is_unfit(self):
-        # 15000 bytes are the most that Barbican takes as base64.
-        secret = self.nova.secret(os.urandom(15000), bit_length=120000)
-        volume = self.volume()
-        error = self.attach_refused("KEY_UNFIT", self.barbican, volume, secret)
-        self.assertIn("15000", error.message)
+    def test_the_largest_payload_that_barbican_takes_is_used(self):
+        key, volume = os.urandom(15000), self.volume()
+        self.attach(self.barbican, volume, self.nova.secret(key, secret_type="opaque"))
+        self.assert_opened_by(volume, key, "opaque")
+
+    def test_a_payload_larger_than_barbican_could_have_is_unfit(self):
+        front, volume = self.front(self.cloud.barbican), self.volume()
+        front.intercept = lambda _, path, __: Answer(200, b"k" * 20001) if path.endswith("/payload") else None
+        agent = self.agent({"barbican": self.section("nova", endpoint=front.url)})
+        error = self.attach_refused("KEY_UNFIT", agent, volume, self.nova.secret(os.urandom(32), secret_type="opaque"))
+        self.assertIn("20000", error.message)
         self.assertEqual(volume.formats(), [])
 
     def test_a_passphrase_is_taken_unchanged(self):

@@ -51,6 +51,7 @@ class Agent:
                 file.write(f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items()))
 
     def start(self):
+        self._log_begin = self.process.log_end()
         self.process.start()
         return self
 
@@ -100,4 +101,4 @@ class Agent:
         return ["unshare", "--uts", "--", "sh", "-c", script, self._host, *command]
 
     def _answers(self):
-        return accepts_at(os.path.join(self.directory, "api.sock"))
+        return "volcryptd is ready" in self.process.log(self._log_begin)

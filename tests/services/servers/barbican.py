@@ -64,10 +64,10 @@ paste.filter_factory = oslo_middleware:HTTPProxyToWSGI.factory
 class Barbican:
     """Its data outlive stop() and start()."""
 
-    def __init__(self, directory, port, certificate=None):
+    def __init__(self, directory, port, certificate=None, keeps_connections=False):
         self.port, self._directory = port, directory
         self._kek = base64.b64encode(os.urandom(32)).decode()
-        self.process = uwsgi("barbican", directory, port, certificate)
+        self.process = uwsgi("barbican", directory, port, certificate, keeps_connections)
         self.url = f"{'http' if certificate is None else 'https'}://127.0.0.1:{port}"
 
     def configure(self, keystone_url, password, ca_file=None, href=None, orders_wait=False, token_cache_seconds=300):

@@ -63,10 +63,10 @@ class Front:
 
     def drop(self):
         """Ends all connections that there are, and what is held back with them."""
-        for each in self._open:
+        ended, self._open = self._open, []  # whoever is quick connects again meanwhile
+        for each in ended:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
-        self._open = []
 
     def close(self):
         self._closed = True

@@ -5,22 +5,24 @@ import os
 from servers.process import Process
 
 
-def uwsgi(name, directory, port, certificate):
+def uwsgi(name, directory, port, certificate, keeps_connections=False):
     """NAME_app.py as a process. It listens before it has imported that, hence a file that says when it is ready.
 
-    One worker and one thread: with more, SQLite answers some requests "database is locked".
+    One worker and one thread: with more, SQLite answers some requests "database is locked". So a connection that is kept
+    keeps everybody else waiting: that is for benchmarks, whose clients come one after the other.
     """
     application = os.path.join(os.path.dirname(__file__), f"{name}_app.py")
-    if certificate is None:
+    closing = ("--add-header", "Connection: close")  # or clients reuse what is about to be closed
+    if keeps_connections:
+        listen, closing = ("--http11-socket", f"127.0.0.1:{port}"), ()
+    elif certificate is None:
         listen = ("--http-socket", f"127.0.0.1:{port}")
     else:
         listen = ("--https-socket", f"127.0.0.1:{port},{certificate.certificate},{certificate.key}")
     command = [
         "uwsgi", "--plugin", "python3", *listen, "--wsgi-file", application,
         "--need-app", "--die-on-term", "--listen", "100", "--buffer-size", "65535",
-        # It closes every connection, so it must say so, or clients reuse what is about to be closed.
-        "--add-header", "Connection: close",
-        "--log-format", "%(method) %(uri) %(status)",
+        *closing, "--log-format", "%(method) %(uri) %(status)",
     ]  # fmt: skip
     environment = {"VOLCRYPT_TEST_DIRECTORY": directory, "HOME": directory}
     return Process(name, command, directory, environment)
