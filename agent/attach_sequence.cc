@@ -122,24 +122,28 @@ absl::StatusOr<AttachAnswer> AttachSequence::Run(bool mapped) {
 // An idempotent repeat needs no key, so it must work while the key manager is away.
 absl::StatusOr<AttachResult> AttachSequence::Open(bool mapped) {
   if (mapped) {
-    absl::StatusOr<AttachResult> result = OpenWithoutKey();
+    absl::StatusOr<AttachResult> result = OpenWith(nullptr);
     if (!result.ok() || result->outcome != AttachOutcome::kKeyNeeded) return result;
   }
   if (absl::Status chosen = ChooseKey(); !chosen.ok()) return chosen;
   const absl::StatusOr<Key>& key = FetchedKey();
-  if (key.ok()) return surroundings_.encryptor.Attach(request_, &*key, deadline_);
+  if (key.ok()) return OpenWith(&*key);
   if (mapped || ComesBeforeDevice(key.status()) || absl::Now() >= deadline_) return key.status();
-  absl::StatusOr<AttachResult> result = OpenWithoutKey();
+  absl::StatusOr<AttachResult> result = OpenWith(nullptr);
   if (result.ok() && result->outcome == AttachOutcome::kKeyNeeded) return key.status();
   return result;
 }
 
-absl::StatusOr<AttachResult> AttachSequence::OpenWithoutKey() {
-  return surroundings_.encryptor.Attach(request_, nullptr, deadline_);
+absl::StatusOr<AttachResult> AttachSequence::OpenWith(const Key* key) {
+  const absl::StatusOr<OperationSlots::Slot> slot = surroundings_.slots.Take(deadline_);
+  if (!slot.ok()) return slot.status();
+  return surroundings_.encryptor.Attach(request_, key, deadline_);
 }
 
 absl::Status AttachSequence::ChooseKey() {
   if (!request_.key.key_id.empty()) return absl::OkStatus();
+  const absl::StatusOr<OperationSlots::Slot> slot = surroundings_.slots.Take(deadline_);
+  if (!slot.ok()) return slot.status();
   const absl::StatusOr<Inspection> inspection = surroundings_.encryptor.Inspect(request_.device, deadline_);
   if (!inspection.ok()) return inspection.status();
   absl::StatusOr<KeyReference> key =
@@ -170,7 +174,11 @@ absl::StatusOr<AttachAnswer> AttachSequence::FormatBlank(const std::string& resu
 absl::StatusOr<AttachAnswer> AttachSequence::Format(FirstUseDialogue& first_use, const std::string& luks_uuid) {
   AttachRequest request = request_;
   request.format_as_uuid = luks_uuid;
+  std::optional<absl::StatusOr<OperationSlots::Slot>> slot = surroundings_.slots.Take(Before(deadline_, 0.25));
+  // No worker has seen the request to format.
+  if (!slot->ok()) return WithRollbackError(slot->status(), first_use.Withdraw(Until(deadline_)));
   absl::StatusOr<AttachResult> result = surroundings_.encryptor.Attach(request, &*FetchedKey(), deadline_);
+  slot.reset();
   if (!result.ok()) {
     if (!ProvesNothingWritten(result.status())) return result.status();
     return WithRollbackError(result.status(), first_use.Withdraw(Until(deadline_)));
@@ -203,6 +211,7 @@ absl::StatusOr<AttachAnswer> AttachSequence::Confirm(FirstUseDialogue& first_use
   return CloseAfter(confirmed);
 }
 
+// Without a slot: what was opened must be closed however busy the host is, and no operation does this twice.
 absl::Status AttachSequence::CloseAfter(const absl::Status& error) {
   const DetachRequest request{.volume_id = request_.volume_id, .device = "", .deferred = false};
   return WithRollbackError(error, surroundings_.encryptor.Detach(request, deadline_).status());

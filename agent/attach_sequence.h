@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "agent/first_use.h"
 #include "agent/keys/key_manager.h"
+#include "agent/operation_slots.h"
 #include "encryptors/encryptor.h"
 
 namespace volcrypt {
@@ -22,11 +23,13 @@ struct AttachAnswer {
 
 // One attach: the order in which the encryptor and the key manager are asked. Errors keep their precedence (request,
 // caller, attachment state, device, header, key, kernel) although the key is fetched before the device is looked at,
-// which spares the usual attach a second worker. Runs once.
+// which spares the usual attach a second worker. A slot is held while the encryptor works and never while a key manager
+// is asked, so that one which hangs holds up nobody else. Runs once.
 class AttachSequence {
  public:
   struct Surroundings {
     Encryptor& encryptor;
+    OperationSlots& slots;
     KeyManager& key_manager;  // of the request's key; the default one when it names none
     const std::string& default_key_manager;
     const std::string& host;
@@ -39,7 +42,7 @@ class AttachSequence {
 
  private:
   absl::StatusOr<AttachResult> Open(bool mapped);
-  absl::StatusOr<AttachResult> OpenWithoutKey();
+  absl::StatusOr<AttachResult> OpenWith(const Key* key);
   absl::Status ChooseKey();
   const absl::StatusOr<Key>& FetchedKey();
 

@@ -56,9 +56,8 @@ absl::StatusOr<AttachAnswer> Attacher::Attach(const AttachCall& call, const KeyC
 
   const absl::StatusOr<BusyVolumes::Hold> hold = busy_volumes_.Take(call.volume_id);
   if (!hold.ok()) return hold.status();
-  const absl::StatusOr<OperationSlots::Slot> slot = slots_.Take(key_call.deadline);
-  if (!slot.ok()) return slot.status();
   AttachSequence sequence({.encryptor = encryptor_,
+                           .slots = slots_,
                            .key_manager = *key_manager->manager,
                            .default_key_manager = key_managers_.DefaultName(),
                            .host = host_},
@@ -83,8 +82,6 @@ absl::StatusOr<ExtendResult> Attacher::Extend(const ExtendCall& call, const KeyC
   if (!named.ok()) return named.status();
   const absl::StatusOr<BusyVolumes::Hold> hold = busy_volumes_.Take(call.volume_id);
   if (!hold.ok()) return hold.status();
-  const absl::StatusOr<OperationSlots::Slot> slot = slots_.Take(deadline);
-  if (!slot.ok()) return slot.status();
 
   const std::optional<Mapping> mapping = mappings_.Find(call.volume_id);
   if (!mapping) {
@@ -92,7 +89,7 @@ absl::StatusOr<ExtendResult> Attacher::Extend(const ExtendCall& call, const KeyC
                      {{"volume_id", call.volume_id}});
   }
   const ExtendRequest request{.volume_id = call.volume_id, .allowed_ciphers = config_.allowed_ciphers};
-  if (mapping->encryption.format != Format::kLuks2) return encryptor_.Extend(request, nullptr, deadline);
+  if (mapping->encryption.format != Format::kLuks2) return ExtendInSlot(request, nullptr, deadline);
   if (named->has_value()) return ExtendWithKey(request, **named, key_call);
   if (!call.caller_is_admin) return KeyRequired(call.volume_id);
   const absl::StatusOr<NamedKey> recorded = RecordedKey(call.volume_id, deadline);
@@ -104,12 +101,18 @@ absl::StatusOr<ExtendResult> Attacher::ExtendWithKey(const ExtendRequest& reques
                                                      const KeyCall& key_call) {
   const absl::Time deadline = key_call.deadline;
   const absl::StatusOr<Key> key = named.key_manager->Get(named.key_id, key_call.Until(MostOf(deadline)));
-  if (key.ok()) return encryptor_.Extend(request, &*key, deadline);
+  if (key.ok()) return ExtendInSlot(request, &*key, deadline);
   if (ComesBeforeDevice(key.status()) || absl::Now() >= deadline) return key.status();
   // What is wrong with attachment, device or header comes before what is wrong with the key.
-  absl::StatusOr<ExtendResult> result = encryptor_.Extend(request, nullptr, deadline);
+  absl::StatusOr<ExtendResult> result = ExtendInSlot(request, nullptr, deadline);
   if (HasReason(result.status(), Reason::kKeyRequired)) return key.status();
   return result;
+}
+
+absl::StatusOr<ExtendResult> Attacher::ExtendInSlot(const ExtendRequest& request, const Key* key, absl::Time deadline) {
+  const absl::StatusOr<OperationSlots::Slot> slot = slots_.Take(deadline);
+  if (!slot.ok()) return slot.status();
+  return encryptor_.Extend(request, key, deadline);
 }
 
 absl::StatusOr<Inspection> Attacher::Inspect(const std::string& device, absl::Time deadline) {
@@ -137,14 +140,18 @@ absl::Status Attacher::Forget(const std::string& volume_id, const std::optional<
   if (!named.ok()) return named.status();
   const absl::StatusOr<BusyVolumes::Hold> hold = busy_volumes_.Take(volume_id);
   if (!hold.ok()) return hold.status();
-  const absl::StatusOr<OperationSlots::Slot> slot = slots_.Take(key_call.deadline);
-  if (!slot.ok()) return slot.status();
   // The helper refuses while the volume is attached, so it goes first.
-  if (absl::Status forgotten = encryptor_.Forget(volume_id, key_call.deadline); !forgotten.ok()) return forgotten;
+  if (absl::Status forgotten = ForgetInSlot(volume_id, key_call.deadline); !forgotten.ok()) return forgotten;
   if (!named->has_value()) return absl::OkStatus();
   absl::Status dropped = (*named)->key_manager->DropFirstUse((*named)->key_id, volume_id, key_call);
   // Where no records are kept there is none left.
   return IsNotHeld(dropped) ? absl::OkStatus() : dropped;
+}
+
+absl::Status Attacher::ForgetInSlot(const std::string& volume_id, absl::Time deadline) {
+  const absl::StatusOr<OperationSlots::Slot> slot = slots_.Take(deadline);
+  if (!slot.ok()) return slot.status();
+  return encryptor_.Forget(volume_id, deadline);
 }
 
 absl::StatusOr<std::optional<Attacher::NamedKey>> Attacher::FindKey(const std::optional<KeyReference>& key) const {

@@ -26,7 +26,8 @@ struct ExtendCall {
 
 // The core: attach, detach and the rest as idempotent operations over an encryptor, the key managers and what the
 // kernel says. Remembers nothing but what runs at the moment, so a restart has nothing to recover. Two operations on
-// one volume never overlap: the second is OPERATION_IN_PROGRESS. Thread-safe.
+// one volume never overlap: the second is OPERATION_IN_PROGRESS. A slot is held while the encryptor works, and never
+// while a key manager is asked. Thread-safe.
 //
 // Where a key manager may be asked, the KeyCall says until when the whole operation may take and on whose behalf.
 class Attacher {
@@ -57,6 +58,8 @@ class Attacher {
   absl::StatusOr<NamedKey> RecordedKey(const std::string& volume_id, absl::Time deadline);
   absl::StatusOr<ExtendResult> ExtendWithKey(const ExtendRequest& request, const NamedKey& named,
                                              const KeyCall& key_call);
+  absl::StatusOr<ExtendResult> ExtendInSlot(const ExtendRequest& request, const Key* key, absl::Time deadline);
+  absl::Status ForgetInSlot(const std::string& volume_id, absl::Time deadline);
 
   Encryptor& encryptor_;
   const KeyManagers& key_managers_;

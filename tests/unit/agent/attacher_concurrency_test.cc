@@ -3,6 +3,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -102,15 +103,134 @@ TEST_F(AttacherConcurrencyTest, DeadlineEndsTheWaitForASlotButNotGetAndList) {
             "TOO_MANY_OPERATIONS");
   EXPECT_EQ(Outcome(narrow.Inspect(kFormatted, passed)), "TOO_MANY_OPERATIONS");
   EXPECT_EQ(Outcome(narrow.Forget("vol-2", std::nullopt, passed)), "TOO_MANY_OPERATIONS");
+  ShowInSysfs("vol-3", Format::kLuks1);
   ExtendCall extend;
-  extend.volume_id = "vol-2";
+  extend.volume_id = "vol-3";
   EXPECT_EQ(Outcome(narrow.Extend(extend, passed)), "TOO_MANY_OPERATIONS");
   EXPECT_EQ(Outcome(narrow.Get("vol-2", Soon())), "NOT_ATTACHED");
-  EXPECT_TRUE(narrow.List().empty());
+  EXPECT_EQ(narrow.List().size(), 1U);
   EXPECT_EQ(Finish(), "OK");
   // What was refused holds nothing.
   EXPECT_EQ(Outcome(narrow.Attach(Call(kFormatted, "vol-2"), Soon())), "OK");
   EXPECT_EQ(one.Running(), 0U);
+}
+
+// Far more operations than slots wait for a key manager; hooks make them hang.
+class HungKeyManagerTest : public AttacherConcurrencyTest {
+ protected:
+  static constexpr int kHanging = 3;
+
+  HungKeyManagerTest() {
+    other_keys_->keys[kKey] = keys_->keys[kKey];
+    for (int i = 0; i < kHanging; ++i) encryptor_.devices["/dev/hung" + std::to_string(i)] = {};
+  }
+
+  void Hang(FakeKeyManager::Hook& hook) {
+    hook = [this](const std::string&) {
+      ++hanging_;
+      gate_.Wait();
+      return absl::OkStatus();
+    };
+  }
+
+  void StartHanging() {
+    for (int i = 0; i < kHanging; ++i) {
+      threads_.emplace_back([this, i] {
+        const std::string number = std::to_string(i);
+        outcomes_[static_cast<size_t>(i)] =
+            Outcome(narrow_.Attach(Call("/dev/hung" + number, "hung-" + number), Soon()));
+      });
+    }
+    const absl::Time limit = Soon();
+    while (hanging_ != kHanging && absl::Now() < limit) std::this_thread::yield();
+    ASSERT_EQ(hanging_, kHanging);
+  }
+
+  void ExpectOthersGoOn() {
+    EXPECT_EQ(slot_.Running(), 0U);
+    AttachCall call = Call(kFormatted, "vol-2");
+    call.key->key_manager = "other";
+    EXPECT_EQ(Outcome(narrow_.Attach(call, Soon())), "OK");
+    EXPECT_EQ(Outcome(narrow_.Inspect(kFormatted, Soon())), "OK");
+    EXPECT_EQ(Outcome(narrow_.Detach({.volume_id = "vol-2", .device = "", .deferred = false}, Soon())), "OK");
+  }
+
+  void ExpectHungOnesEndWell() {
+    gate_.Open();
+    for (std::thread& thread : threads_) thread.join();
+    for (const std::string& outcome : outcomes_) EXPECT_EQ(outcome, "OK");
+    EXPECT_EQ(slot_.Running(), 0U);
+  }
+
+  OperationSlots slot_{1, 8};
+  Attacher narrow_{encryptor_, key_managers_, mappings_, slot_, config_, kHost};
+  std::atomic<int> hanging_ = 0;
+  std::vector<std::thread> threads_;
+  std::vector<std::string> outcomes_{kHanging};
+};
+
+TEST_F(HungKeyManagerTest, FetchingAKeyHoldsUpNobodyElse) {
+  Hang(keys_->on_get);
+  StartHanging();
+  ExpectOthersGoOn();
+  ExpectHungOnesEndWell();
+}
+
+TEST_F(HungKeyManagerTest, ClaimingAFirstUseHoldsUpNobodyElse) {
+  Hang(keys_->on_claim);
+  StartHanging();
+  ExpectOthersGoOn();
+  ExpectHungOnesEndWell();
+}
+
+TEST_F(HungKeyManagerTest, ConfirmingAFirstUseHoldsUpNobodyElse) {
+  Hang(keys_->on_record);
+  StartHanging();
+  ExpectOthersGoOn();
+  ExpectHungOnesEndWell();
+}
+
+TEST_F(HungKeyManagerTest, ExtendingHoldsUpNobodyElse) {
+  ASSERT_EQ(Outcome(narrow_.Attach(Call(kBlank), Soon())), "OK");
+  ShowInSysfs(kVolume);
+  Hang(keys_->on_get);
+  ExtendCall extend;
+  extend.volume_id = kVolume;
+  extend.key = KeyReference{.key_manager = "", .key_id = kKey};
+  running_ = std::thread([&] { outcome_ = Outcome(narrow_.Extend(extend, Soon())); });
+  gate_.AwaitVisitor();
+  ExpectOthersGoOn();
+  EXPECT_EQ(Finish(), "OK");
+}
+
+TEST_F(HungKeyManagerTest, ForgettingHoldsUpNobodyElse) {
+  Hang(keys_->on_drop);
+  const KeyReference key{.key_manager = "", .key_id = kKey};
+  running_ = std::thread([&] { outcome_ = Outcome(narrow_.Forget("gone", key, Soon())); });
+  gate_.AwaitVisitor();
+  ExpectOthersGoOn();
+  EXPECT_EQ(Finish(), "OK");
+}
+
+// The only slot is taken between formatting and confirming, and stays so.
+TEST_F(HungKeyManagerTest, VolumeIsClosedAgainThoughNoSlotIsFree) {
+  std::optional<OperationSlots::Slot> taken;
+  keys_->on_record = [&](const std::string&) {
+    taken.emplace(*slot_.Take(Soon()));
+    return MakeError(Reason::kKeyManagerUnavailable, "failed on purpose");
+  };
+  EXPECT_EQ(Outcome(narrow_.Attach(Call(kBlank), Soon())), "KEY_MANAGER_UNAVAILABLE");
+  EXPECT_TRUE(encryptor_.mapped.empty());
+}
+
+TEST_F(HungKeyManagerTest, ClaimIsWithdrawnWhenNoSlotIsLeftToFormat) {
+  std::optional<OperationSlots::Slot> taken;
+  keys_->on_claim = [&](const std::string&) {
+    taken.emplace(*slot_.Take(Soon()));
+    return absl::OkStatus();
+  };
+  EXPECT_EQ(Outcome(narrow_.Attach(Call(kBlank), absl::Now() + absl::Milliseconds(200))), "TOO_MANY_OPERATIONS");
+  EXPECT_EQ(RecordOf(), "none");
 }
 
 TEST_F(AttacherConcurrencyTest, ManyVolumesAttachAndDetachAtOnce) {
