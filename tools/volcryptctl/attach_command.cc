@@ -4,9 +4,9 @@
 #include <optional>
 #include <string>
 
+#include "nlohmann/json.hpp"
 #include "tools/volcryptctl/attach_options.h"
 #include "tools/volcryptctl/attachment_text.h"
-#include "tools/volcryptctl/command_app.h"
 #include "tools/volcryptctl/json_output.h"
 #include "tools/volcryptctl/new_key.h"
 #include "tools/volcryptctl/printable.h"
@@ -64,51 +64,49 @@ absl::Status RunAttach(const AttachOptions& options, Session& session) {
   return absl::OkStatus();
 }
 
-void AddKeyOptions(CLI::App& app, AttachOptions& options) {
-  CLI::Option* const key = AddKeyOption(app, options.key,
-                                        "The key that opens the volume, of the default key manager unless MANAGER is "
-                                        "given; without it, the one that the header names");
-  CLI::Option* const new_key =
-      app.add_flag("--new-key", options.new_key,
-                   "Let the key manager make a key for this volume's first use; deleted again if attach is refused");
-  new_key->excludes(key);
-  app.add_option("--key-manager", options.key_manager, "Key manager of the new key instead of the default one")
-      ->needs(new_key);
+void AddKeyOptions(const CommandApp& app, AttachOptions& options) {
+  app.AddKeyOption(options.key,
+                   "The key that opens the volume, of the default key manager unless MANAGER is given; without it, the "
+                   "one that the header names");
+  app.AddFlag("--new-key", options.new_key,
+              "Let the key manager make a key for this volume's first use; deleted again if attach is refused",
+              {.excludes = "--key"});
+  app.AddOption("--key-manager", options.key_manager, "Key manager of the new key instead of the default one",
+                {.needs = "--new-key"});
 }
 
-void AddEncryptionOptions(CLI::App& app, AttachOptions& options) {
-  app.add_option("--format", options.format, "Format of a first use, and checked later; else as configured")
-      ->check(CLI::IsMember({"luks2", "luks1", "plain"}));
-  app.add_option("--cipher", options.cipher, "Cipher of a first use in kernel notation (aes-xts-plain64)");
-  app.add_option("--key-size", options.key_size_bits, "Size of the volume key in bits")->check(CLI::PositiveNumber);
-  app.add_option("--sector-size", options.sector_size_bytes, "Encryption sector size in bytes")
-      ->check(CLI::IsMember({512, 4096}));
+void AddEncryptionOptions(const CommandApp& app, AttachOptions& options) {
+  app.AddOption("--format", options.format, "Format of a first use, and checked later; else as configured",
+                {.one_of = {"luks2", "luks1", "plain"}});
+  app.AddOption("--cipher", options.cipher, "Cipher of a first use in kernel notation (aes-xts-plain64)");
+  app.AddNumber("--key-size", options.key_size_bits, "Size of the volume key in bits");
+  app.AddNumber("--sector-size", options.sector_size_bytes, "Encryption sector size in bytes", {512, 4096});
 }
 
-void AddUseOptions(CLI::App& app, AttachOptions& options) {
-  app.add_option("--mode", options.mode, "A mapping on this host, or a libvirt secret for QEMU; host by default")
-      ->check(CLI::IsMember({"host", "libvirt"}));
-  app.add_option("--first-use", options.first_use, "What to do with a blank device; else as configured")
-      ->check(CLI::IsMember({"format-if-blank", "refuse"}));
-  app.add_flag("--read-only", options.read_only, "Attach read-only; never formats");
-  app.add_flag("--allow-discards", options.allow_discards, "Pass discards on to the device");
-  app.add_flag("--libvirt-secret", options.libvirt_secret, "Register a libvirt secret besides the mapping");
+void AddUseOptions(const CommandApp& app, AttachOptions& options) {
+  app.AddOption("--mode", options.mode, "A mapping on this host, or a libvirt secret for QEMU; host by default",
+                {.one_of = {"host", "libvirt"}});
+  app.AddOption("--first-use", options.first_use, "What to do with a blank device; else as configured",
+                {.one_of = {"format-if-blank", "refuse"}});
+  app.AddFlag("--read-only", options.read_only, "Attach read-only; never formats");
+  app.AddFlag("--allow-discards", options.allow_discards, "Pass discards on to the device");
+  app.AddFlag("--libvirt-secret", options.libvirt_secret, "Register a libvirt secret besides the mapping");
 }
 
 }  // namespace
 
-void AddAttachCommand(CLI::App& root, Command& selected) {
-  CLI::App& app = AddCommand(
-      root, "attach", "Open a volume on a device; a provably blank device is formatted first, if that is allowed",
-      "volcryptctl attach 3f6c0a9e-5d4b-4f0e-9f6b-2f1f1c2b7a10 /dev/sdb --new-key");
+void AddAttachCommand(const CommandApp& root, Command& selected) {
+  const CommandApp app =
+      root.Add("attach", "Open a volume on a device; a provably blank device is formatted first, if that is allowed",
+               "volcryptctl attach 3f6c0a9e-5d4b-4f0e-9f6b-2f1f1c2b7a10 /dev/sdb --new-key");
   const auto options = std::make_shared<AttachOptions>();
-  app.add_option("VOLUME_ID", options->volume_id, "The volume's id, usually a UUID")->required();
-  app.add_option("DEVICE", options->device, "Block device, link to one, or file; none only with --mode libvirt");
+  app.AddOption("VOLUME_ID", options->volume_id, "The volume's id, usually a UUID", {.required = true});
+  app.AddOption("DEVICE", options->device, "Block device, link to one, or file; none only with --mode libvirt");
   AddKeyOptions(app, *options);
   AddEncryptionOptions(app, *options);
   AddUseOptions(app, *options);
-  app.callback([options, &selected] {
-    if (options->device.empty() && options->mode != "libvirt") throw CLI::RequiredError("DEVICE");
+  app.OnUse([options, &selected] {
+    if (options->device.empty() && options->mode != "libvirt") FailMissing("DEVICE");
     selected = [options](Session& session) { return RunAttach(*options, session); };
   });
 }

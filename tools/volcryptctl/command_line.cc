@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "tools/volcryptctl/attach_command.h"
 #include "tools/volcryptctl/call_error.h"
+#include "tools/volcryptctl/command_app.h"
 #include "tools/volcryptctl/detach_command.h"
 #include "tools/volcryptctl/endpoint.h"
 #include "tools/volcryptctl/extend_command.h"
@@ -62,7 +63,7 @@ void AddGlobalOptions(CLI::App& app, CommandLine& line) {
   app.add_flag("--yes", line.yes, "Do not ask before destructive commands");
 }
 
-void AddCommands(CLI::App& app, Command& selected) {
+void AddCommands(const CommandApp& app, Command& selected) {
   AddAttachCommand(app, selected);
   AddDetachCommand(app, selected);
   AddListCommand(app, selected);
@@ -105,7 +106,7 @@ CommandLine ParseCommandLine(const std::vector<std::string>& args, const std::st
   app.require_subcommand(0, 1);
   app.set_version_flag("--version", absl::StrCat("volcryptctl ", VOLCRYPT_VERSION), "Print the version of volcryptctl");
   AddGlobalOptions(app, line);
-  AddCommands(app, line.command);
+  AddCommands(CommandApp(app), line.command);
   try {
     app.parse(std::vector<std::string>(args.rbegin(), args.rend()));
   } catch (const CLI::CallForVersion& version) {

@@ -1,6 +1,7 @@
 #include "tools/volcryptctl/detach_all.h"
 
 #include "absl/strings/str_cat.h"
+#include "nlohmann/json.hpp"
 #include "tools/volcryptctl/attachment_list.h"
 #include "tools/volcryptctl/call_error.h"
 #include "tools/volcryptctl/confirm.h"

@@ -4,7 +4,6 @@
 #include <optional>
 #include <string>
 
-#include "tools/volcryptctl/command_app.h"
 #include "tools/volcryptctl/json_output.h"
 #include "tools/volcryptctl/key_values.h"
 #include "tools/volcryptctl/printable.h"
@@ -41,7 +40,7 @@ absl::Status RunExtend(const ExtendOptions& options, Session& session) {
   const auto response = session.client.Call(&v1::VolumeEncryptorService::Stub::ExtendVolume, request);
   if (!response.ok()) return response.status();
   if (session.output == Output::kJson) {
-    PrintJson(session.out, ToJson(*response));
+    PrintJson(session.out, *response);
   } else {
     PrintExtended(session, *response);
   }
@@ -50,14 +49,13 @@ absl::Status RunExtend(const ExtendOptions& options, Session& session) {
 
 }  // namespace
 
-void AddExtendCommand(CLI::App& root, Command& selected) {
-  CLI::App& app = AddCommand(root, "extend", "Make an attached volume as large as its device has become; never shrinks",
-                             "volcryptctl extend 3f6c0a9e-5d4b-4f0e-9f6b-2f1f1c2b7a10");
+void AddExtendCommand(const CommandApp& root, Command& selected) {
+  const CommandApp app = root.Add("extend", "Make an attached volume as large as its device has become; never shrinks",
+                                  "volcryptctl extend 3f6c0a9e-5d4b-4f0e-9f6b-2f1f1c2b7a10");
   const auto options = std::make_shared<ExtendOptions>();
-  app.add_option("VOLUME_ID", options->volume_id, "The volume's id")->required();
-  AddKeyOption(app, options->key, "The volume's key (LUKS2 needs it); without it, the one that the header names");
-  app.callback(
-      [options, &selected] { selected = [options](Session& session) { return RunExtend(*options, session); }; });
+  app.AddOption("VOLUME_ID", options->volume_id, "The volume's id", {.required = true});
+  app.AddKeyOption(options->key, "The volume's key (LUKS2 needs it); without it, the one that the header names");
+  app.OnUse([options, &selected] { selected = [options](Session& session) { return RunExtend(*options, session); }; });
 }
 
 }  // namespace volcrypt::ctl

@@ -5,7 +5,6 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "tools/volcryptctl/command_app.h"
 #include "tools/volcryptctl/confirm.h"
 #include "tools/volcryptctl/json_output.h"
 #include "tools/volcryptctl/printable.h"
@@ -29,7 +28,7 @@ absl::Status RunForget(const ForgetOptions& options, Session& session) {
   const auto response = session.client.Call(&v1::VolumeAdminService::Stub::ForgetVolume, request);
   if (!response.ok()) return response.status();
   if (session.output == Output::kJson) {
-    PrintJson(session.out, ToJson(*response));
+    PrintJson(session.out, *response);
   } else if (!session.quiet) {
     session.out << "forgot volume " << Printable(options.volume_id) << '\n';
   }
@@ -38,15 +37,14 @@ absl::Status RunForget(const ForgetOptions& options, Session& session) {
 
 }  // namespace
 
-void AddForgetCommand(CLI::App& root, Command& selected) {
-  CLI::App& app = AddCommand(root, "forget",
-                             "Drop the records of a volume that its owner has deleted; touches no device. Asks first",
-                             "volcryptctl forget 3f6c0a9e-5d4b-4f0e-9f6b-2f1f1c2b7a10 --yes");
+void AddForgetCommand(const CommandApp& root, Command& selected) {
+  const CommandApp app =
+      root.Add("forget", "Drop the records of a volume that its owner has deleted; touches no device. Asks first",
+               "volcryptctl forget 3f6c0a9e-5d4b-4f0e-9f6b-2f1f1c2b7a10 --yes");
   const auto options = std::make_shared<ForgetOptions>();
-  app.add_option("VOLUME_ID", options->volume_id, "The volume's id")->required();
-  AddKeyOption(app, options->key, "The volume's key, to drop the first-use record beside it as well");
-  app.callback(
-      [options, &selected] { selected = [options](Session& session) { return RunForget(*options, session); }; });
+  app.AddOption("VOLUME_ID", options->volume_id, "The volume's id", {.required = true});
+  app.AddKeyOption(options->key, "The volume's key, to drop the first-use record beside it as well");
+  app.OnUse([options, &selected] { selected = [options](Session& session) { return RunForget(*options, session); }; });
 }
 
 }  // namespace volcrypt::ctl

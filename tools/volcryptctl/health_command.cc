@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "grpc_health/health.grpc.pb.h"
-#include "tools/volcryptctl/command_app.h"
+#include "nlohmann/json.hpp"
 #include "tools/volcryptctl/json_output.h"
 #include "tools/volcryptctl/printable.h"
 #include "tools/volcryptctl/text_table.h"
@@ -80,10 +80,10 @@ absl::Status RunHealth(Session& session) {
 
 }  // namespace
 
-void AddHealthCommand(CLI::App& root, Command& selected) {
-  CLI::App& app = AddCommand(root, "health", "Ask whether the agent and its helper can work; exit status 7 if not",
-                             "volcryptctl -q health && echo ready");
-  app.callback([&selected] { selected = RunHealth; });
+void AddHealthCommand(const CommandApp& root, Command& selected) {
+  const CommandApp app = root.Add("health", "Ask whether the agent and its helper can work; exit status 7 if not",
+                                  "volcryptctl -q health && echo ready");
+  app.OnUse([&selected] { selected = RunHealth; });
 }
 
 }  // namespace volcrypt::ctl

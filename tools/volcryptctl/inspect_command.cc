@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "tools/volcryptctl/attachment_text.h"
-#include "tools/volcryptctl/command_app.h"
 #include "tools/volcryptctl/device_argument.h"
 #include "tools/volcryptctl/json_output.h"
 #include "tools/volcryptctl/printable.h"
@@ -69,7 +68,7 @@ absl::Status RunInspect(const std::string& device, Session& session) {
   const auto response = session.client.Call(&v1::VolumeAdminService::Stub::InspectVolume, request);
   if (!response.ok()) return response.status();
   if (session.output == Output::kJson) {
-    PrintJson(session.out, ToJson(*response));
+    PrintJson(session.out, *response);
   } else {
     PrintInspection(session, *response);
   }
@@ -78,12 +77,12 @@ absl::Status RunInspect(const std::string& device, Session& session) {
 
 }  // namespace
 
-void AddInspectCommand(CLI::App& root, Command& selected) {
-  CLI::App& app = AddCommand(root, "inspect", "Say what is on a device and what attach would do; changes nothing",
-                             "volcryptctl inspect /dev/sdb");
+void AddInspectCommand(const CommandApp& root, Command& selected) {
+  const CommandApp app = root.Add("inspect", "Say what is on a device and what attach would do; changes nothing",
+                                  "volcryptctl inspect /dev/sdb");
   const auto device = std::make_shared<std::string>();
-  app.add_option("DEVICE", *device, "Block device, link to one, or file")->required();
-  app.callback([device, &selected] { selected = [device](Session& session) { return RunInspect(*device, session); }; });
+  app.AddOption("DEVICE", *device, "Block device, link to one, or file", {.required = true});
+  app.OnUse([device, &selected] { selected = [device](Session& session) { return RunInspect(*device, session); }; });
 }
 
 }  // namespace volcrypt::ctl

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "google/protobuf/util/json_util.h"
+#include "nlohmann/json.hpp"
 #include "tools/volcryptctl/call_error.h"
 
 namespace volcrypt::ctl {
@@ -43,6 +44,8 @@ Json ErrorToJson(const absl::Status& status) {
           {"message", std::string(status.message())},
           {"metadata", metadata}};
 }
+
+void PrintJson(std::ostream& out, const google::protobuf::Message& message) { PrintJson(out, ToJson(message)); }
 
 void PrintJson(std::ostream& out, const Json& object) { out << Dump(WithSchema(object), 2) << '\n'; }
 

@@ -49,7 +49,7 @@ absl::Status CheckKeyManager(const std::string& key_manager, Session& session) {
   const auto failed = std::ranges::find_if(response->steps(), [](const Step& step) { return !step.passed(); });
   const bool has_passed = failed == response->steps().end();
   if (session.output == Output::kJson) {
-    PrintJson(session.out, ToJson(*response));
+    PrintJson(session.out, *response);
   } else if (session.quiet) {
     session.out << (has_passed ? "passed" : Printable(failed->name())) << '\n';
   } else {

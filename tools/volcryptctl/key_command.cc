@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "google/protobuf/util/time_util.h"
-#include "tools/volcryptctl/command_app.h"
 #include "tools/volcryptctl/confirm.h"
 #include "tools/volcryptctl/json_output.h"
 #include "tools/volcryptctl/key_check.h"
@@ -23,7 +22,7 @@ template <typename Response>
 absl::Status PrintNewKey(const absl::StatusOr<Response>& response, Session& session) {
   if (!response.ok()) return response.status();
   if (session.output == Output::kJson) {
-    PrintJson(session.out, ToJson(*response));
+    PrintJson(session.out, *response);
   } else if (session.quiet) {
     session.out << Printable(response->key().key_id()) << '\n';
   } else {
@@ -67,7 +66,7 @@ absl::Status RunShow(const v1::KeyReference& key, Session& session) {
   const auto response = session.client.Call(&v1::KeyService::Stub::GetKeyMetadata, request);
   if (!response.ok()) return response.status();
   if (session.output == Output::kJson) {
-    PrintJson(session.out, ToJson(*response));
+    PrintJson(session.out, *response);
   } else {
     PrintKey(session, *response);
   }
@@ -84,26 +83,26 @@ absl::Status RunDelete(const v1::KeyReference& key, bool force, Session& session
   const auto response = session.client.Call(&v1::KeyService::Stub::DeleteKey, request);
   if (!response.ok()) return response.status();
   if (session.output == Output::kJson) {
-    PrintJson(session.out, ToJson(*response));
+    PrintJson(session.out, *response);
   } else if (!session.quiet) {
     session.out << "deleted key " << Printable(KeyText(key)) << '\n';
   }
   return absl::OkStatus();
 }
 
-void AddCreate(CLI::App& parent, Command& selected) {
+void AddCreate(const CommandApp& parent, Command& selected) {
   struct Options {
     std::string name;
     uint32_t bits = 0;
     std::string manager;
   };
-  CLI::App& app = AddCommand(parent, "create", "Let a key manager make a key; its bytes never come here",
-                             "volcryptctl key create --name 'volume 42'");
+  const CommandApp app = parent.Add("create", "Let a key manager make a key; its bytes never come here",
+                                    "volcryptctl key create --name 'volume 42'");
   const auto options = std::make_shared<Options>();
-  app.add_option("--name", options->name, "A name for people");
-  app.add_option("--bits", options->bits, "Length of the key; 256 by default")->check(CLI::PositiveNumber);
-  app.add_option("--manager", options->manager, "Key manager instead of the default one");
-  app.callback([options, &selected] {
+  app.AddOption("--name", options->name, "A name for people");
+  app.AddNumber("--bits", options->bits, "Length of the key; 256 by default");
+  app.AddOption("--manager", options->manager, "Key manager instead of the default one");
+  app.OnUse([options, &selected] {
     v1::CreateKeyRequest request;
     request.set_name(options->name);
     request.set_bit_length(options->bits);
@@ -112,32 +111,32 @@ void AddCreate(CLI::App& parent, Command& selected) {
   });
 }
 
-void AddShow(CLI::App& parent, Command& selected) {
-  CLI::App& app = AddCommand(parent, "show", "Show what is known about a key; never its bytes",
-                             "volcryptctl key show local:8b0f4f0e-6c1d-4e7a-9a55-0c7d6b1f2e3d");
+void AddShow(const CommandApp& parent, Command& selected) {
+  const CommandApp app = parent.Add("show", "Show what is known about a key; never its bytes",
+                                    "volcryptctl key show local:8b0f4f0e-6c1d-4e7a-9a55-0c7d6b1f2e3d");
   const auto key = std::make_shared<std::optional<v1::KeyReference>>();
-  AddKeyArgument(app, *key);
-  app.callback([key, &selected] { selected = [key](Session& session) { return RunShow(**key, session); }; });
+  app.AddKeyArgument(*key);
+  app.OnUse([key, &selected] { selected = [key](Session& session) { return RunShow(**key, session); }; });
 }
 
-void AddCopy(CLI::App& parent, Command& selected) {
+void AddCopy(const CommandApp& parent, Command& selected) {
   struct Options {
     std::optional<v1::KeyReference> source;
     std::string manager;
     std::string name;
     std::string owner_user_id;
   };
-  CLI::App& app = AddCommand(parent, "copy",
-                             "Copy a key into another key manager, with the records of the volumes that it has "
-                             "formatted; the copy has an id of its own",
-                             "volcryptctl key copy local:8b0f4f0e-6c1d-4e7a-9a55-0c7d6b1f2e3d --to barbican");
+  const CommandApp app = parent.Add("copy",
+                                    "Copy a key into another key manager, with the records of the volumes that it has "
+                                    "formatted; the copy has an id of its own",
+                                    "volcryptctl key copy local:8b0f4f0e-6c1d-4e7a-9a55-0c7d6b1f2e3d --to barbican");
   const auto options = std::make_shared<Options>();
-  AddKeyArgument(app, options->source);
-  app.add_option("--to", options->manager, "Key manager that takes the copy")->required();
-  app.add_option("--name", options->name, "A name for people; else the one that the key has");
-  app.add_option("--owner-user-id", options->owner_user_id,
-                 "A user who may read the copy as well, where the key manager knows users");
-  app.callback([options, &selected] {
+  app.AddKeyArgument(options->source);
+  app.AddOption("--to", options->manager, "Key manager that takes the copy", {.required = true});
+  app.AddOption("--name", options->name, "A name for people; else the one that the key has");
+  app.AddOption("--owner-user-id", options->owner_user_id,
+                "A user who may read the copy as well, where the key manager knows users");
+  app.OnUse([options, &selected] {
     v1::CopyKeyRequest request;
     *request.mutable_source() = *options->source;
     request.set_key_manager(options->manager);
@@ -147,40 +146,42 @@ void AddCopy(CLI::App& parent, Command& selected) {
   });
 }
 
-void AddCheck(CLI::App& parent, Command& selected) {
-  CLI::App& app = AddCommand(parent, "check",
-                             "Go through what the use of a key manager needs, and say at which step it fails and what "
-                             "to do",
-                             "volcryptctl key check barbican");
+void AddCheck(const CommandApp& parent, Command& selected) {
+  const CommandApp app =
+      parent.Add("check",
+                 "Go through what the use of a key manager needs, and say at which step it fails and what "
+                 "to do",
+                 "volcryptctl key check barbican");
   const auto manager = std::make_shared<std::string>();
-  app.add_option("MANAGER", *manager, "Key manager instead of the default one");
-  app.callback(
+  app.AddOption("MANAGER", *manager, "Key manager instead of the default one");
+  app.OnUse(
       [manager, &selected] { selected = [manager](Session& session) { return CheckKeyManager(*manager, session); }; });
 }
 
-void AddDelete(CLI::App& parent, Command& selected) {
+void AddDelete(const CommandApp& parent, Command& selected) {
   struct Options {
     std::optional<v1::KeyReference> key;
     bool force = false;
   };
-  CLI::App& app = AddCommand(parent, "delete",
-                             "Delete a key for good. Asks first; refused while the key is recorded to have formatted "
-                             "volumes",
-                             "volcryptctl key delete local:8b0f4f0e-6c1d-4e7a-9a55-0c7d6b1f2e3d --yes");
+  const CommandApp app =
+      parent.Add("delete",
+                 "Delete a key for good. Asks first; refused while the key is recorded to have formatted "
+                 "volumes",
+                 "volcryptctl key delete local:8b0f4f0e-6c1d-4e7a-9a55-0c7d6b1f2e3d --yes");
   const auto options = std::make_shared<Options>();
-  AddKeyArgument(app, options->key);
-  app.add_flag("--force", options->force, "Delete it although it is recorded to have formatted volumes");
-  app.callback([options, &selected] {
+  app.AddKeyArgument(options->key);
+  app.AddFlag("--force", options->force, "Delete it although it is recorded to have formatted volumes");
+  app.OnUse([options, &selected] {
     selected = [options](Session& session) { return RunDelete(*options->key, options->force, session); };
   });
 }
 
 }  // namespace
 
-void AddKeyCommand(CLI::App& root, Command& selected) {
-  CLI::App& app =
-      AddCommand(root, "key", "Make, show, copy and delete keys, and check key managers", "volcryptctl key create");
-  app.require_subcommand(0, 1);
+void AddKeyCommand(const CommandApp& root, Command& selected) {
+  const CommandApp app =
+      root.Add("key", "Make, show, copy and delete keys, and check key managers", "volcryptctl key create");
+  app.TakeOneCommand();
   AddCreate(app, selected);
   AddShow(app, selected);
   AddCopy(app, selected);

@@ -1,11 +1,10 @@
 #pragma once
 
-#include "CLI/CLI.hpp"
-#include "tools/volcryptctl/session.h"
+#include "tools/volcryptctl/command_app.h"
 
 namespace volcrypt::ctl {
 
 // key create, key show, key copy, key delete, key check.
-void AddKeyCommand(CLI::App& root, Command& selected);
+void AddKeyCommand(const CommandApp& root, Command& selected);
 
 }  // namespace volcrypt::ctl

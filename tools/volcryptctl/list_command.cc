@@ -3,7 +3,6 @@
 #include "absl/strings/str_join.h"
 #include "tools/volcryptctl/attachment_list.h"
 #include "tools/volcryptctl/attachment_text.h"
-#include "tools/volcryptctl/command_app.h"
 #include "tools/volcryptctl/json_output.h"
 #include "tools/volcryptctl/printable.h"
 #include "tools/volcryptctl/text_table.h"
@@ -37,7 +36,7 @@ absl::Status RunList(Session& session) {
                 << Printable(absl::StrJoin(list->unreachable(), ", ")) << '\n';
   }
   if (session.output == Output::kJson) {
-    PrintJson(session.out, ToJson(*list));
+    PrintJson(session.out, *list);
   } else {
     PrintList(session, *list);
   }
@@ -46,10 +45,10 @@ absl::Status RunList(Session& session) {
 
 }  // namespace
 
-void AddListCommand(CLI::App& root, Command& selected) {
-  CLI::App& app =
-      AddCommand(root, "list", "List the volumes that are attached on this host", "volcryptctl list -o json");
-  app.callback([&selected] { selected = RunList; });
+void AddListCommand(const CommandApp& root, Command& selected) {
+  const CommandApp app =
+      root.Add("list", "List the volumes that are attached on this host", "volcryptctl list -o json");
+  app.OnUse([&selected] { selected = RunList; });
 }
 
 }  // namespace volcrypt::ctl

@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "nlohmann/json.hpp"
 #include "tools/volcryptctl/call_error.h"
-#include "tools/volcryptctl/command_app.h"
 #include "tools/volcryptctl/json_output.h"
 #include "tools/volcryptctl/key_values.h"
 #include "tools/volcryptctl/printable.h"
@@ -57,10 +57,10 @@ absl::Status RunVersion(Session& session) {
 
 }  // namespace
 
-void AddVersionCommand(CLI::App& root, Command& selected) {
-  CLI::App& app = AddCommand(root, "version", "Print the version of volcryptctl and, if it answers, of volcryptd",
-                             "volcryptctl version");
-  app.callback([&selected] { selected = RunVersion; });
+void AddVersionCommand(const CommandApp& root, Command& selected) {
+  const CommandApp app =
+      root.Add("version", "Print the version of volcryptctl and, if it answers, of volcryptd", "volcryptctl version");
+  app.OnUse([&selected] { selected = RunVersion; });
 }
 
 }  // namespace volcrypt::ctl

@@ -1,10 +1,9 @@
 #pragma once
 
-#include "CLI/CLI.hpp"
-#include "tools/volcryptctl/session.h"
+#include "tools/volcryptctl/command_app.h"
 
 namespace volcrypt::ctl {
 
-void AddVersionCommand(CLI::App& root, Command& selected);
+void AddVersionCommand(const CommandApp& root, Command& selected);
 
 }  // namespace volcrypt::ctl
