@@ -7,7 +7,8 @@
 
 namespace volcrypt::ctl {
 
-// "[MANAGER:]KEY_ID"; nothing when either is empty. A key id that has a colon itself needs its manager named.
+// "[MANAGER:]KEY_ID"; nothing when either is empty. The key id may be a URL, as Barbican gives them, or "name:NAME", as
+// KMIP takes them; another one that has a colon needs its manager named. No manager can be called "name" here.
 std::optional<v1::KeyReference> ParseKeyReference(absl::string_view text);
 
 }  // namespace volcrypt::ctl
