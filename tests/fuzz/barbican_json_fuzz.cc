@@ -38,7 +38,6 @@ void FuzzKeystone(absl::string_view text) {
 void FuzzBarbican(absl::string_view text) {
   IsParsed(ParseSecretDescription(text));
   IsParsed(ParseConsumers(text));
-  IsParsed(ParseMetadatum(text));
   const absl::StatusOr<std::string> id = ParseReference(text, "secret_ref");
   if (IsParsed(id)) Require(id->size() == 36 && id->find('/') == std::string::npos);
   const absl::StatusOr<OrderState> order = ParseOrderState(text);

@@ -97,13 +97,6 @@ absl::StatusOr<std::map<std::string, std::string>> ParseUserMetadata(absl::strin
   return values;
 }
 
-absl::StatusOr<std::string> ParseMetadatum(absl::string_view text) {
-  const json document = ParseJson(text);
-  const json* const value = MemberOf(document, "value");
-  if (value == nullptr || !value->is_string()) return Garbled("item of user metadata");
-  return value->get<std::string>();
-}
-
 std::string MetadatumBody(const std::string& key, const std::string& value) {
   return TextOfJson({{"key", key}, {"value", value}});
 }

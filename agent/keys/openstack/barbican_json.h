@@ -40,9 +40,8 @@ struct OrderState {
 absl::StatusOr<OrderState> ParseOrderState(absl::string_view json);
 std::string OrderBody(const NewKey& key);
 
-// User metadata: GET /v1/secrets/{id}/metadata, and .../metadata/{key}
+// User metadata: GET /v1/secrets/{id}/metadata; POST to it, and PUT to .../metadata/{key}
 absl::StatusOr<std::map<std::string, std::string>> ParseUserMetadata(absl::string_view json);
-absl::StatusOr<std::string> ParseMetadatum(absl::string_view json);
 std::string MetadatumBody(const std::string& key, const std::string& value);
 
 // GET and PUT /v1/secrets/{id}/acl

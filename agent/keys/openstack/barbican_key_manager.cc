@@ -8,6 +8,7 @@
 #include "agent/keys/openstack/barbican_acl.h"
 #include "agent/keys/openstack/barbican_call.h"
 #include "agent/keys/openstack/barbican_check.h"
+#include "agent/keys/openstack/barbican_claim.h"
 #include "agent/keys/openstack/barbican_first_use.h"
 #include "agent/keys/openstack/barbican_import.h"
 #include "agent/keys/openstack/barbican_order.h"

@@ -10,8 +10,10 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "agent/uuid.h"
 #include "encryptors/reason.h"
 #include "encryptors/volume_id.h"
 
@@ -20,6 +22,8 @@ namespace {
 
 constexpr absl::string_view kPrefix = "volcrypt-";
 constexpr absl::string_view kHashPrefix = "volcrypt-sha256-";
+constexpr absl::string_view kClaimMark = "-claim-";
+constexpr size_t kUuidDigits = 32;
 constexpr absl::string_view kClaimed = "claimed";
 constexpr absl::string_view kFormatted = "formatted";
 constexpr size_t kMaxValueBytes = 255;
@@ -37,6 +41,28 @@ bool IsWord(absl::string_view text) {
 std::string NameFor(const std::string& volume_id) {
   const std::string lower = absl::AsciiStrToLower(volume_id);
   return absl::StrContains(lower, '.') ? absl::StrCat(kHashPrefix, Sha256Of(lower)) : absl::StrCat(kPrefix, lower);
+}
+
+std::string DigitsOf(const std::string& uuid) { return absl::StrReplaceAll(uuid, {{"-", ""}}); }
+
+// The name of the volume's record, when this is the name of a claim.
+std::optional<absl::string_view> NameBeforeClaim(absl::string_view name) {
+  if (name.size() <= kPrefix.size() + kClaimMark.size() + kUuidDigits) return std::nullopt;
+  const absl::string_view digits = name.substr(name.size() - kUuidDigits);
+  const absl::string_view before = name.substr(0, name.size() - kUuidDigits);
+  const bool are_digits = std::ranges::all_of(
+      digits, [](char c) { return absl::ascii_isxdigit(static_cast<unsigned char>(c)) && !absl::ascii_isupper(c); });
+  if (!are_digits || !absl::EndsWith(before, kClaimMark)) return std::nullopt;
+  return before.substr(0, before.size() - kClaimMark.size());
+}
+
+// volume_id is empty when the value is not that of a claim with this name.
+FirstUseRecord ParseClaim(absl::string_view name, absl::string_view name_before, absl::string_view value) {
+  FirstUseRecord record = ParseFirstUse(name_before, value);
+  if (!absl::EndsWith(name, DigitsOf(record.luks_uuid)) || record.state != FirstUseRecord::State::kClaimed) {
+    record = {.volume_id = "", .state = FirstUseRecord::State::kFormatted, .host = "unknown", .luks_uuid = "unknown"};
+  }
+  return record;
 }
 
 }  // namespace
@@ -78,15 +104,53 @@ FirstUseRecord ParseFirstUse(absl::string_view name, absl::string_view value) {
   return record;
 }
 
+absl::StatusOr<std::string> ClaimName(const FirstUseRecord& claim) {
+  absl::StatusOr<std::string> name = FirstUseName(claim.volume_id);
+  if (!name.ok()) return name;
+  if (IsCanonicalUuid(claim.luks_uuid)) return absl::StrCat(*name, kClaimMark, DigitsOf(claim.luks_uuid));
+  return MakeError(Reason::kInvalidField, "the LUKS UUID of a first use is none", {{"field", "luks_uuid"}});
+}
+
+FirstUseRows FirstUseRowsOf(const std::string& volume_id, const std::map<std::string, std::string>& metadata) {
+  FirstUseRows rows;
+  const std::string main_name = NameFor(volume_id);
+  for (const auto& [name, value] : metadata) {
+    const std::optional<absl::string_view> before = NameBeforeClaim(name);
+    const bool is_main = name == main_name;
+    if (!is_main && before != main_name) continue;
+    FirstUseRecord record = is_main ? ParseFirstUse(name, value) : ParseClaim(name, *before, value);
+    // The record of a volume whose id looks like a claim.
+    if (!is_main && record.volume_id.empty() && !ParseFirstUse(name, value).volume_id.empty()) continue;
+    const bool is_damaged = record.volume_id.empty();
+    if (is_damaged) record.volume_id = volume_id;
+    if (record.volume_id != volume_id) {
+      rows.other_volume_id = record.volume_id;
+    } else if (is_main) {
+      rows.main = std::move(record);
+    } else {
+      rows.claims.push_back({.name = name, .record = std::move(record), .is_damaged = is_damaged});
+    }
+  }
+  return rows;
+}
+
 std::vector<FirstUseRecord> FirstUsesIn(const std::map<std::string, std::string>& metadata) {
-  std::vector<FirstUseRecord> records;
+  std::map<std::string, FirstUseRecord> records;  // by the name of the volume's record
+  std::map<std::string, FirstUseRecord> claims;
   for (const auto& [name, value] : metadata) {
     if (!absl::StartsWith(name, kPrefix)) continue;
+    const std::optional<absl::string_view> before = NameBeforeClaim(name);
     FirstUseRecord record = ParseFirstUse(name, value);
-    if (record.volume_id.empty()) record.volume_id = std::string(absl::StripPrefix(name, kPrefix));
-    records.push_back(std::move(record));
+    const bool is_claim = before.has_value() && record.volume_id.empty();
+    if (is_claim) record = ParseClaim(name, *before, value);
+    std::string main_name(is_claim ? *before : absl::string_view(name));
+    if (record.volume_id.empty()) record.volume_id = std::string(absl::StripPrefix(main_name, kPrefix));
+    (is_claim ? claims : records).try_emplace(std::move(main_name), std::move(record));
   }
-  return records;
+  records.merge(claims);
+  std::vector<FirstUseRecord> all;
+  for (auto& [name, record] : records) all.push_back(std::move(record));
+  return all;
 }
 
 }  // namespace volcrypt

@@ -5,9 +5,13 @@
 // The value is for people, too:
 //   state=claimed|formatted host=HOST luks=UUID volume=VOLUME_ID
 // Other words in it are of a later version and left alone. Barbican holds 255 characters of each.
+//
+// While hosts compete for the first use each has a row of its own beside that, of the name with "-claim-" and the LUKS
+// UUID without its hyphens behind it: barbican_claim.h. A volume's own id may look like that: the value tells.
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,7 +31,26 @@ absl::StatusOr<std::string> FirstUseValue(const FirstUseRecord& record);
 // volume whose record has this name.
 FirstUseRecord ParseFirstUse(absl::string_view name, absl::string_view value);
 
-// The records among all user metadata of a secret; without a volume's id in the value, it is taken from the name.
+// The name of the row with which this claim competes. INVALID_FIELD for what is no UUID.
+absl::StatusOr<std::string> ClaimName(const FirstUseRecord& claim);
+
+struct FirstUseClaim {
+  std::string name;
+  FirstUseRecord record;  // damaged: as ParseFirstUse says, of the volume that was asked for
+  bool is_damaged = false;
+};
+
+// What stands for one volume.
+struct FirstUseRows {
+  std::optional<FirstUseRecord> main;
+  std::vector<FirstUseClaim> claims;  // by name
+  // Barbican cannot tell its rows from this volume's, whose id differs in case only; empty: there is none.
+  std::string other_volume_id;
+};
+FirstUseRows FirstUseRowsOf(const std::string& volume_id, const std::map<std::string, std::string>& metadata);
+
+// The records among all user metadata of a secret, one of a volume: a claim counts where there is nothing else. Without
+// a volume's id in the value, it is taken from the name.
 std::vector<FirstUseRecord> FirstUsesIn(const std::map<std::string, std::string>& metadata);
 
 }  // namespace volcrypt

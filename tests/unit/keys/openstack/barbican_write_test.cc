@@ -2,8 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <thread>
-
 #include "absl/strings/str_cat.h"
 #include "agent/keys/openstack/first_use_text.h"
 #include "tests/unit/keys/openstack/fake_cloud.h"
@@ -187,38 +185,10 @@ TEST_F(BarbicanWriteTest, FirstClaimStands) {
                                            absl::StrCat("state=claimed host=h1 luks=", kLuks, " volume=", kVolume)}}));
 }
 
-TEST_F(BarbicanWriteTest, OneOfManyParallelClaimsStands) {
-  const std::string id = cloud_.Add();
-  std::vector<std::string> winners(12);
-  std::vector<std::thread> threads;
-  for (size_t i = 0; i < winners.size(); ++i) {
-    threads.emplace_back(
-        [&, i] { winners[i] = keys_->ClaimFirstUse(id, RecordOf(absl::StrCat("h", i)), Soon())->host; });
-  }
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_THAT(winners, testing::Each(winners[0]));
-}
-
-TEST_F(BarbicanWriteTest, WhatStandsAfterAClaimCountsWhateverItsAnswerWas) {
-  const std::string id = cloud_.Add();
-  const std::string other = FirstUseValue(RecordOf("h2")).value();
-  cloud_.Next("GET", absl::StrCat("/metadata/volcrypt-", kVolume),
-              {.body = absl::StrCat(R"({"key":"k","value":")", other, "\"}")});
-  EXPECT_EQ(keys_->ClaimFirstUse(id, RecordOf("h1"), Soon())->host, "h2");
-}
-
 TEST_F(BarbicanWriteTest, ClaimWhoseAnswerWasLostStands) {
   const std::string id = cloud_.Add();
   cloud_.Next("POST", "/metadata/", {.manner = Manner::kDropped});
   EXPECT_EQ(keys_->ClaimFirstUse(id, RecordOf("h1"), Soon())->host, "h1");
-}
-
-TEST_F(BarbicanWriteTest, ClaimThatDisappearsIsMadeAgainAndNotForEver) {
-  const std::string id = cloud_.Add();
-  cloud_.Next("GET", "/metadata/", BarbicanError(404, "Secret metadata not found."));
-  EXPECT_EQ(keys_->ClaimFirstUse(id, RecordOf("h1"), Soon())->host, "h1");
-  cloud_.Always("GET", "/metadata/", BarbicanError(404, "Secret metadata not found."));
-  EXPECT_THAT(keys_->ClaimFirstUse(id, RecordOf("h1"), Soon()), FailsWith(Reason::kKeyManagerUnavailable));
 }
 
 TEST_F(BarbicanWriteTest, DamagedRecordForbids) {

@@ -102,7 +102,7 @@ size_t FakeCloud::Count(const std::string& method, const std::string& path) cons
 
 FakeHttpAnswer FakeCloud::Answer(const FakeHttpRequest& request) {
   if (hook_) hook_(request);
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   for (Script& script : scripts_) {
     if (script.times == 0 || script.method != request.method || !absl::StrContains(request.path, script.path)) continue;
     --script.times;
@@ -119,7 +119,22 @@ FakeHttpAnswer FakeCloud::Answer(const FakeHttpRequest& request) {
             R"({"error":{"code":401,"message":"The request you have made requires authentication.","title":"Unauthorized"}})"};
   }
   if (denied_.contains(token)) return BarbicanError(403, "attempt not allowed - please review your privileges");
-  return Barbican(request);
+  const bool adds = request.method == "POST" && absl::StrContains(request.path, "/metadata");
+  return adds ? AddMetadatum(request, lock) : Barbican(request);
+}
+
+FakeHttpAnswer FakeCloud::AddMetadatum(const FakeHttpRequest& request, std::unique_lock<std::mutex>& lock) {
+  const std::vector<std::string> parts = absl::StrSplit(request.path, '/');
+  const auto found = secrets_.find(parts[3]);
+  if (found == secrets_.end()) return BarbicanError(404, "Not Found. Provided secret id is invalid.");
+  const json body = json::parse(request.body);
+  std::map<std::string, std::string>& metadata = found->second.metadata;
+  if (metadata.contains(body["key"])) return BarbicanError(409, "Conflict.");
+  lock.unlock();
+  if (between_) between_(request);
+  lock.lock();
+  metadata[body["key"]] = body["value"];
+  return Json(201, body);
 }
 
 FakeHttpAnswer FakeCloud::Authenticate(const FakeHttpRequest& request) {
@@ -223,11 +238,6 @@ FakeHttpAnswer FakeCloud::OfSecret(const FakeHttpRequest& request, const std::st
 
 FakeHttpAnswer FakeCloud::Metadata(const FakeHttpRequest& request, FakeSecret& secret, const std::string& name) {
   if (name.empty() && request.method == "GET") return Json(200, {{"metadata", secret.metadata}});
-  if (request.method == "POST") {
-    const json body = json::parse(request.body);
-    if (!secret.metadata.emplace(body["key"], body["value"]).second) return BarbicanError(409, "Conflict.");
-    return Json(201, body);
-  }
   const auto found = secret.metadata.find(name);
   if (found == secret.metadata.end()) return BarbicanError(404, "Secret metadata not found.");
   if (request.method == "DELETE") {

@@ -62,6 +62,10 @@ class FakeCloud {
   // Called before each answer.
   void Before(std::function<void(const FakeHttpRequest&)> hook) { hook_ = std::move(hook); }
 
+  // Called while a POST of user metadata has looked whether the name is taken and has not yet written: Barbican then
+  // replaces whatever has the name.
+  void BetweenLookAndWrite(std::function<void(const FakeHttpRequest&)> hook) { between_ = std::move(hook); }
+
   size_t Count(const std::string& method, const std::string& path) const;
   std::vector<FakeHttpRequest> Requests() const { return server_->Requests(); }
   FakeHttpServer& Server() { return *server_; }
@@ -91,12 +95,14 @@ class FakeCloud {
   FakeHttpAnswer Store(const FakeHttpRequest& request);
   FakeHttpAnswer OfSecret(const FakeHttpRequest& request, const std::string& id, const std::string& rest);
   FakeHttpAnswer Metadata(const FakeHttpRequest& request, FakeSecret& secret, const std::string& name);
+  FakeHttpAnswer AddMetadatum(const FakeHttpRequest& request, std::unique_lock<std::mutex>& lock);
   FakeHttpAnswer Acl(const FakeHttpRequest& request, FakeSecret& secret);
   std::string AddLocked(FakeSecret secret);
 
   const std::string scheme_;
   mutable std::mutex mutex_;
   std::function<void(const FakeHttpRequest&)> hook_;
+  std::function<void(const FakeHttpRequest&)> between_;
   std::vector<Script> scripts_;
   std::map<std::string, FakeSecret> secrets_;
   std::set<std::string> tokens_;

@@ -148,6 +148,55 @@ TEST(FirstUseTextTest, LaterVersionsMayAddWords) {
   EXPECT_EQ(record.volume_id, "v");
 }
 
+constexpr char kDigits[] = "0e6b1c9e7f0a4a3e9c520f7d3f3c1a11";
+
+TEST(FirstUseTextTest, ClaimHasARowOfItsOwn) {
+  EXPECT_EQ(ClaimName({.volume_id = "Vol", .host = "h", .luks_uuid = kUuid}).value(),
+            absl::StrCat("volcrypt-vol-claim-", kDigits));
+  EXPECT_THAT(ClaimName({.volume_id = "Vol", .host = "h", .luks_uuid = "u"}), FailsWith(Reason::kInvalidField));
+  EXPECT_LE(ClaimName({.volume_id = std::string(74, 'v'), .host = "h", .luks_uuid = kUuid})->size(), 255U);
+}
+
+TEST(FirstUseTextTest, ClaimIsTheRecordWhereThereIsNoOther) {
+  for (const std::string& volume : {std::string("Vol"), std::string("vol.1")}) {
+    const FirstUseRecord claim = {.volume_id = volume, .host = "h", .luks_uuid = kUuid};
+    std::map<std::string, std::string> metadata = {{ClaimName(claim).value(), FirstUseValue(claim).value()}};
+    ASSERT_EQ(FirstUsesIn(metadata).size(), 1U);
+    EXPECT_EQ(FirstUsesIn(metadata)[0].volume_id, volume);
+    EXPECT_EQ(FirstUsesIn(metadata)[0].state, State::kClaimed);
+    metadata[FirstUseName(volume).value()] = absl::StrCat("state=formatted host=g luks=u volume=", volume);
+    ASSERT_EQ(FirstUsesIn(metadata).size(), 1U);
+    EXPECT_EQ(FirstUsesIn(metadata)[0].host, "g");
+    EXPECT_EQ(FirstUseRowsOf(volume, metadata).claims.size(), 1U);
+    EXPECT_TRUE(FirstUseRowsOf(volume, metadata).main.has_value());
+  }
+}
+
+TEST(FirstUseTextTest, RecordOfAVolumeWhoseIdLooksLikeAClaimIsNoClaim) {
+  const std::string other = absl::StrCat("v-claim-", kDigits);
+  const FirstUseRecord record = {.volume_id = other, .host = "h", .luks_uuid = kUuid};
+  const std::map<std::string, std::string> metadata = {{FirstUseName(other).value(), FirstUseValue(record).value()}};
+  EXPECT_THAT(FirstUseRowsOf("v", metadata).claims, IsEmpty());
+  EXPECT_TRUE(FirstUseRowsOf(other, metadata).main.has_value());
+  ASSERT_EQ(FirstUsesIn(metadata).size(), 1U);
+  EXPECT_EQ(FirstUsesIn(metadata)[0].volume_id, other);
+}
+
+TEST(FirstUseTextTest, DamagedClaimForbids) {
+  for (const std::string& value :
+       {std::string(), std::string("nonsense"), absl::StrCat("state=formatted host=h luks=", kUuid, " volume=v"),
+        absl::StrCat("state=claimed host=h luks=11111111-2222-4333-8444-555555555555 volume=v")}) {
+    const std::map<std::string, std::string> metadata = {{absl::StrCat("volcrypt-v-claim-", kDigits), value}};
+    const FirstUseRows rows = FirstUseRowsOf("v", metadata);
+    ASSERT_EQ(rows.claims.size(), 1U) << value;
+    EXPECT_TRUE(rows.claims[0].is_damaged);
+    EXPECT_EQ(rows.claims[0].record.state, State::kFormatted);
+    ASSERT_EQ(FirstUsesIn(metadata).size(), 1U);
+    EXPECT_EQ(FirstUsesIn(metadata)[0].volume_id, "v");
+    EXPECT_EQ(FirstUsesIn(metadata)[0].state, State::kFormatted);
+  }
+}
+
 TEST(FirstUseTextTest, OtherUserMetadataIsNoRecord) {
   const std::vector<FirstUseRecord> records = FirstUsesIn(
       {{"owner", "somebody"}, {"volcrypt-damaged", ""}, {"volcrypt-v", "state=formatted host=h luks=u volume=V"}});
@@ -175,7 +224,6 @@ TEST(BarbicanJsonTest, AnswersThatAreNotBarbicansAreRefused) {
     EXPECT_THAT(ParseReference(text, "secret_ref"), FailsWith(Reason::kKeyManagerUnavailable)) << text;
     EXPECT_THAT(ParseOrderState(text), FailsWith(Reason::kKeyManagerUnavailable)) << text;
     EXPECT_THAT(ParseUserMetadata(text), FailsWith(Reason::kKeyManagerUnavailable)) << text;
-    EXPECT_THAT(ParseMetadatum(text), FailsWith(Reason::kKeyManagerUnavailable)) << text;
     EXPECT_THAT(ParseReadAcl(text), FailsWith(Reason::kKeyManagerUnavailable)) << text;
     EXPECT_THAT(ParseConsumers(text), FailsWith(Reason::kKeyManagerUnavailable)) << text;
     EXPECT_THAT(ParseTokenBody(text), FailsWith(Reason::kKeyManagerUnavailable)) << text;
