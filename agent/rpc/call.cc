@@ -12,6 +12,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "agent/request_fields.h"
 #include "agent/rpc/caller_tokens.h"
 #include "agent/rpc/error.h"
 #include "encryptors/reason.h"
@@ -21,6 +22,7 @@ namespace {
 
 // Of a field that the caller sent, which may be as long as a message.
 constexpr size_t kMaxLoggedBytes = 256;
+constexpr std::string_view kKeyField = "key";
 
 const char* RoleName(Role role) {
   switch (role) {
@@ -57,6 +59,13 @@ LogLevel LevelOf(const absl::Status& outcome, CallKind kind) {
   return outcome.code() == absl::StatusCode::kInternal ? LogLevel::kError : LogLevel::kWarning;
 }
 
+// Somebody may have put the key itself there, which must not reach the log.
+std::string ShownKeyId(const std::string& key_id, const absl::Status& outcome) {
+  absl::StatusOr<std::string> parsed = ParseKeyId(key_id);
+  if (parsed.ok() && !HasReason(outcome, Reason::kInvalidKeyId)) return *std::move(parsed);
+  return absl::StrCat("invalid (", key_id.size(), " bytes)");
+}
+
 }  // namespace
 
 absl::Time CallDeadline(absl::Time now, absl::Time callers, absl::Duration configured) {
@@ -87,7 +96,9 @@ absl::Status CallRunner::RunAllowed(const grpc::ServerContext& context, const Ca
   absl::StatusOr<std::optional<CallerTokens>> tokens = TokensOf(context.client_metadata());
   if (!tokens.ok()) return tokens.status();
   call.tokens = *std::move(tokens);
-  return Guarded(call, work);
+  if (!description.may_ask_key_manager) return Guarded(call, work);
+  const absl::StatusOr<OperationSlots::Slot> slot = key_calls_.Take(absl::InfinitePast());
+  return slot.ok() ? Guarded(call, work) : slot.status();
 }
 
 void CallRunner::LogOutcome(const CallDescription& description, const absl::StatusOr<PeerCredentials>& peer,
@@ -96,7 +107,8 @@ void CallRunner::LogOutcome(const CallDescription& description, const absl::Stat
   if (!log_.Takes(level)) return;
   LogFields fields;
   for (const auto& [name, value] : description.about) {
-    if (!value.empty()) fields.emplace_back(name, value.substr(0, kMaxLoggedBytes));
+    if (value.empty()) continue;
+    fields.emplace_back(name, name == kKeyField ? ShownKeyId(value, outcome) : value.substr(0, kMaxLoggedBytes));
   }
   fields.insert(fields.end(), call.results.begin(), call.results.end());
   const std::optional<Reason> reason = ReasonOf(outcome);

@@ -18,6 +18,7 @@
 #include "agent/current_access.h"
 #include "agent/keys/key_manager.h"
 #include "agent/log.h"
+#include "agent/operation_slots.h"
 #include "agent/rpc/peers.h"
 
 namespace volcrypt {
@@ -29,6 +30,7 @@ struct CallDescription {
   std::string_view method;  // as gRPC writes it: /volcrypt.v1.KeyService/CreateKey
   CallKind kind = CallKind::kWrite;
   LogFields about;  // volume, device, key: as the caller sent them; empty ones are left out of the log
+  bool may_ask_key_manager = false;
 };
 
 // One call in progress, as its own work sees it.
@@ -53,9 +55,15 @@ struct Call {
 // Thread-safe.
 class CallRunner {
  public:
-  // The references outlive the runner.
-  CallRunner(const Peers& peers, const CurrentAccess& access, const Log& log, absl::Duration operation_timeout)
-      : peers_(peers), access_(access), log_(log), operation_timeout_(operation_timeout) {}
+  // The references outlive the runner. Of the calls that may ask a key manager no more than `max_key_calls` run at the
+  // same time; further ones are TOO_MANY_OPERATIONS at once.
+  CallRunner(const Peers& peers, const CurrentAccess& access, const Log& log, absl::Duration operation_timeout,
+             uint32_t max_key_calls)
+      : peers_(peers),
+        access_(access),
+        log_(log),
+        operation_timeout_(operation_timeout),
+        key_calls_(max_key_calls, /*max_waiting=*/0) {}
 
   grpc::Status Run(const grpc::ServerContext& context, const CallDescription& description,
                    absl::FunctionRef<absl::Status(Call&)> work);
@@ -76,6 +84,7 @@ class CallRunner {
   const CurrentAccess& access_;
   const Log& log_;
   const absl::Duration operation_timeout_;
+  OperationSlots key_calls_;
 
   std::mutex mutex_;
   std::condition_variable idle_;

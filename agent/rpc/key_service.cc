@@ -32,7 +32,8 @@ absl::StatusOr<KeptKey> FindKey(const KeyManagers& key_managers, const v1::KeyRe
 grpc::Status KeyService::CreateKey(grpc::ServerContext* context, const v1::CreateKeyRequest* request,
                                    v1::CreateKeyResponse* response) {
   const CallDescription description = {.method = "/volcrypt.v1.KeyService/CreateKey",
-                                       .about = {{"key_manager", NameOf(key_managers_, request->key_manager())}}};
+                                       .about = {{"key_manager", NameOf(key_managers_, request->key_manager())}},
+                                       .may_ask_key_manager = true};
   return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
     const absl::StatusOr<NewKey> key = FromApi(*request);
     if (!key.ok()) return key.status();
@@ -50,7 +51,8 @@ grpc::Status KeyService::CopyKey(grpc::ServerContext* context, const v1::CopyKey
                                  v1::CopyKeyResponse* response) {
   const CallDescription description = {
       .method = "/volcrypt.v1.KeyService/CopyKey",
-      .about = {{"key", request->source().key_id()}, {"key_manager", NameOf(key_managers_, request->key_manager())}}};
+      .about = {{"key", request->source().key_id()}, {"key_manager", NameOf(key_managers_, request->key_manager())}},
+      .may_ask_key_manager = true};
   return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
     const absl::StatusOr<CopyKeyCall> copy = FromApi(*request);
     if (!copy.ok()) return copy.status();
@@ -67,7 +69,8 @@ grpc::Status KeyService::GetKeyMetadata(grpc::ServerContext* context, const v1::
                                         v1::GetKeyMetadataResponse* response) {
   const CallDescription description = {.method = "/volcrypt.v1.KeyService/GetKeyMetadata",
                                        .kind = CallKind::kRead,
-                                       .about = {{"key", request->key().key_id()}}};
+                                       .about = {{"key", request->key().key_id()}},
+                                       .may_ask_key_manager = true};
   return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
     const absl::StatusOr<KeptKey> key = FindKey(key_managers_, request->key());
     if (!key.ok()) return key.status();
@@ -81,7 +84,8 @@ grpc::Status KeyService::GetKeyMetadata(grpc::ServerContext* context, const v1::
 grpc::Status KeyService::DeleteKey(grpc::ServerContext* context, const v1::DeleteKeyRequest* request,
                                    v1::DeleteKeyResponse* /*response*/) {
   const CallDescription description = {.method = "/volcrypt.v1.KeyService/DeleteKey",
-                                       .about = {{"key", request->key().key_id()}}};
+                                       .about = {{"key", request->key().key_id()}},
+                                       .may_ask_key_manager = true};
   return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
     const absl::StatusOr<KeptKey> key = FindKey(key_managers_, request->key());
     if (!key.ok()) return key.status();
@@ -94,7 +98,8 @@ grpc::Status KeyService::CheckKeyManager(grpc::ServerContext* context, const v1:
                                          v1::CheckKeyManagerResponse* response) {
   const CallDescription description = {.method = "/volcrypt.v1.KeyService/CheckKeyManager",
                                        .kind = CallKind::kRead,
-                                       .about = {{"key_manager", NameOf(key_managers_, request->key_manager())}}};
+                                       .about = {{"key_manager", NameOf(key_managers_, request->key_manager())}},
+                                       .may_ask_key_manager = true};
   return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
     const absl::StatusOr<KeyManagers::Found> found = key_managers_.Find(request->key_manager());
     if (!found.ok()) return found.status();

@@ -27,10 +27,16 @@ constexpr auto kFlushTime = std::chrono::milliseconds(500);
 constexpr uint32_t kThreadsForReads = 32;
 constexpr uint32_t kThreadsForPolling = 8;
 
+uint32_t MaxOperations(const RpcServerOptions& options) { return options.max_operations + options.max_waiting; }
+
+// Calls that wait for a key manager have no slot yet.
+uint32_t MaxKeyCalls(const RpcServerOptions& options) { return MaxOperations(options); }
+
 // A call holds its thread as long as it waits. There are enough for all operations that may run and wait at the same
-// time and for reads beside them, so that hung devices never keep anybody from listing.
+// time, for as many calls that hang in key managers and for reads beside them, so that neither hung devices nor stopped
+// key managers ever keep anybody from detaching and listing.
 int MaxThreads(const RpcServerOptions& options) {
-  return static_cast<int>(options.max_operations + options.max_waiting + kThreadsForReads + kThreadsForPolling);
+  return static_cast<int>(MaxOperations(options) + MaxKeyCalls(options) + kThreadsForReads + kThreadsForPolling);
 }
 
 // Few threads while idle; more come and go with the calls.
@@ -64,7 +70,7 @@ RpcServer::RpcServer(const RpcServerOptions& options, Attacher& attacher, const 
     : log_(log),
       operation_timeout_(options.operation_timeout),
       peers_(options.max_connections),
-      calls_(peers_, access, log, options.operation_timeout),
+      calls_(peers_, access, log, options.operation_timeout, MaxKeyCalls(options)),
       volume_encryptor_service_(calls_, attacher),
       volume_admin_service_(calls_, attacher),
       key_service_(calls_, key_managers),

@@ -10,7 +10,8 @@ grpc::Status VolumeEncryptorService::AttachVolume(grpc::ServerContext* context, 
                                                   v1::AttachVolumeResponse* response) {
   const CallDescription description = {
       .method = "/volcrypt.v1.VolumeEncryptorService/AttachVolume",
-      .about = {{"volume", request->volume_id()}, {"device", request->device()}, {"key", request->key().key_id()}}};
+      .about = {{"volume", request->volume_id()}, {"device", request->device()}, {"key", request->key().key_id()}},
+      .may_ask_key_manager = true};
   return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
     const absl::StatusOr<AttachCall> attach = FromApi(*request, call.IsAdmin());
     if (!attach.ok()) return attach.status();
@@ -43,7 +44,8 @@ grpc::Status VolumeEncryptorService::DetachVolume(grpc::ServerContext* context, 
 grpc::Status VolumeEncryptorService::ExtendVolume(grpc::ServerContext* context, const v1::ExtendVolumeRequest* request,
                                                   v1::ExtendVolumeResponse* response) {
   const CallDescription description = {.method = "/volcrypt.v1.VolumeEncryptorService/ExtendVolume",
-                                       .about = {{"volume", request->volume_id()}, {"key", request->key().key_id()}}};
+                                       .about = {{"volume", request->volume_id()}, {"key", request->key().key_id()}},
+                                       .may_ask_key_manager = true};
   return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
     const absl::StatusOr<ExtendResult> result = attacher_.Extend(FromApi(*request, call.IsAdmin()), call.ForKeys());
     if (!result.ok()) return result.status();

@@ -144,10 +144,12 @@ class RpcTest : public AttacherTest {
     return v1::AgentService::NewStub(channel)->GetInfo(context.get(), {}, &response);
   }
 
-  grpc::Status CreateKey(const std::shared_ptr<grpc::Channel>& channel) const {
+  grpc::Status CreateKey(const std::shared_ptr<grpc::Channel>& channel, const std::string& key_manager = "") const {
+    v1::CreateKeyRequest request;
+    request.set_key_manager(key_manager);
     v1::CreateKeyResponse response;
     const auto context = Patient();
-    return v1::KeyService::NewStub(channel)->CreateKey(context.get(), {}, &response);
+    return v1::KeyService::NewStub(channel)->CreateKey(context.get(), request, &response);
   }
 
   // SERVING, NOT_SERVING, or the code of the error.

@@ -159,6 +159,31 @@ TEST_F(ServerKeysTest, FixedKeyIsShownFromItsSectionAndAUrlByItsLastSegment) {
   }
 }
 
+TEST_F(ServerKeysTest, KeyInTheIdsPlaceIsNotLogged) {
+  const std::string key = "c2VjcmV0IQ==";
+  const std::string hex_key = "5ec2e7005ec2e7005ec2e7005ec2e700";
+  // As key managers do that know UUIDs only.
+  keys_->on_get_metadata = [](const std::string&) { return MakeError(Reason::kInvalidKeyId, "not a UUID"); };
+  for (const std::string& id : {key, "https://b/v1/secrets/" + key, hex_key}) {
+    v1::GetKeyMetadataRequest get;
+    get.mutable_key()->set_key_id(id);
+    v1::GetKeyMetadataResponse metadata;
+    EXPECT_EQ(RpcOutcome(stub_->GetKeyMetadata(Patient().get(), get, &metadata)), "INVALID_KEY_ID");
+    EXPECT_NE(LogText().find("key=\"invalid (" + std::to_string(id.size()) + " bytes)\""), std::string::npos)
+        << LogText();
+  }
+  EXPECT_EQ(LogText().find("c2Vj"), std::string::npos) << LogText();
+  EXPECT_EQ(LogText().find("5ec2"), std::string::npos) << LogText();
+}
+
+TEST_F(ServerKeysTest, UrlIsLoggedByItsLastSegment) {
+  v1::DeleteKeyRequest remove;
+  remove.mutable_key()->set_key_id("https://user:password@b/v1/secrets/" + std::string(kKey));
+  v1::DeleteKeyResponse removed;
+  ASSERT_EQ(RpcOutcome(stub_->DeleteKey(Patient().get(), remove, &removed)), "OK");
+  EXPECT_NE(LogText().find("DeleteKey key=key-1 reason=OK"), std::string::npos) << LogText();
+}
+
 TEST_F(ServerKeysTest, KeyThatNobodyMakesIsRefusedBeforeTheKeyManagerIsAsked) {
   v1::CreateKeyRequest create;
   create.set_algorithm("des");

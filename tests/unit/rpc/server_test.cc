@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <future>
+#include <thread>
+#include <vector>
 
 #include "tests/unit/rpc/held_calls.h"
 #include "tests/unit/rpc/rpc_fixture.h"
@@ -206,6 +209,35 @@ TEST_F(ServerTest, HungDevicesKeepNobodyFromListing) {
   encryptor_.on_query = [](const std::string&) { return Mapping{}; };
   EXPECT_EQ(RpcOutcome(v1::VolumeEncryptorService::NewStub(channel_)->GetAttachment(Patient().get(), get, &got)), "OK");
   EXPECT_EQ(RpcOutcome(Detach("one-too-many")), "TOO_MANY_OPERATIONS");
+}
+
+TEST_F(ServerTest, HungKeyManagersKeepNobodyFromDetaching) {
+  constexpr int kMost = 4 + 64;  // max_operations and max_waiting
+  std::promise<void> back;
+  std::atomic<int> hanging = 0;
+  keys_->on_create = [&hanging, is_back = back.get_future().share()](const std::string&) {
+    ++hanging;
+    is_back.wait();
+    return absl::OkStatus();
+  };
+  std::vector<std::thread> threads;
+  std::atomic<int> answered = 0;
+  for (int i = 0; i < kMost; ++i) {
+    threads.emplace_back([&] { answered += CreateKey(channel_).ok() ? 1 : 0; });
+  }
+  EXPECT_TRUE(Eventually([&] { return hanging == kMost; }));
+  EXPECT_EQ(RpcOutcome(CreateKey(channel_, "other")), "TOO_MANY_OPERATIONS");
+  EXPECT_EQ(RpcOutcome(Detach(kVolume)), "OK");
+  EXPECT_TRUE(GetInfo(channel_).ok());
+  HeldCalls held(encryptor_);
+  held.Start(channel_, 4);
+  held.StartMore(channel_, 64, [this] { return slots_.Waiting() == 64; });
+  EXPECT_TRUE(GetInfo(channel_).ok());
+  held.Release();
+  back.set_value();
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(answered, kMost);
+  EXPECT_EQ(RpcOutcome(CreateKey(channel_)), "OK");
 }
 
 TEST_F(ServerTest, RequestsLargerThanAnyThatMakesSenseAreRefused) {
