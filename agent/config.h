@@ -109,9 +109,16 @@ struct ConfigError {
 };
 std::string ToString(const ConfigError& error);
 
+// Where a key was set.
+struct ConfigPlace {
+  std::string file;
+  uint32_t line = 0;  // 0: the file as a whole
+};
+
 struct ConfigResult {
   Config config;
-  std::vector<ConfigError> errors;  // the configuration may be used only when there is none
+  std::vector<ConfigError> errors;            // the configuration may be used only when there is none
+  std::map<std::string, ConfigPlace> places;  // of every key that a file sets, for checks that come later
 };
 
 // Reads `path` and then, in the order of their names, the *.toml files in the directory of the same name with ".d"

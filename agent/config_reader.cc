@@ -87,7 +87,7 @@ void ConfigReader::ReadAccess(ConfigTable& file) {
     if (table.Read("role", role, OneOf({"compute", "admin"}))) {
       rule.role = role == "admin" ? Role::kAdmin : Role::kCompute;
     } else if (!table.Has("role")) {
-      table.FailTable("has no role; write role = \"compute\" or \"admin\"");
+      table.FailTable(R"(has no role; write role = "compute" or "admin")");
     }
     table.Read("users", rule.users, WrongWithAccount, /*need_one=*/false);
     table.Read("groups", rule.groups, WrongWithAccount, /*need_one=*/false);
@@ -161,7 +161,7 @@ KeyManagersConfig::Section* ConfigReader::TypedSection(ConfigTable& section, con
 ConfigResult ConfigReader::Finish() {
   CheckEncryption();
   CheckKeyManagers();
-  return {.config = std::move(config_), .errors = report_.Errors()};
+  return {.config = std::move(config_), .errors = report_.Errors(), .places = report_.Places()};
 }
 
 void ConfigReader::CheckEncryption() {

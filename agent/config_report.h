@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -13,10 +12,7 @@ namespace volcrypt {
 // shows when everything is read (a cipher that is not allowed) can still be told with its file and line.
 class ConfigReport {
  public:
-  struct Place {
-    std::string file;
-    uint32_t line = 0;  // 0: the file as a whole
-  };
+  using Place = ConfigPlace;
 
   void Remember(const std::string& key, const Place& place) { places_[key] = place; }
   void Fail(const Place& place, const std::string& key, const std::string& what);
@@ -26,6 +22,7 @@ class ConfigReport {
   bool HasFailed(const std::string& key) const;
 
   const std::vector<ConfigError>& Errors() const { return errors_; }
+  const std::map<std::string, Place>& Places() const { return places_; }
 
  private:
   std::vector<ConfigError> errors_;

@@ -8,6 +8,7 @@
 #include <exception>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,6 +18,7 @@
 #include "agent/keys/wiping_allocator.h"
 #include "agent/log.h"
 #include "agent/privileges.h"
+#include "agent/secret_file_check.h"
 #include "agent/signals.h"
 #include "agent/spawn_helper.h"
 
@@ -32,17 +34,28 @@ void PrintErrors(const ConfigResult& config) {
   for (const ConfigError& error : config.errors) fprintf(stderr, "%s\n", ToString(error).c_str());
 }
 
-int CheckConfig(const ConfigResult& config) {
-  PrintErrors(config);
-  if (!config.errors.empty()) return EXIT_FAILURE;
-  puts("configuration OK");
-  return EXIT_SUCCESS;
-}
-
 // With a helper to start we end as the user volcrypt, where there is one; else as whoever started us.
 Account FutureAccount(const CommandLine& line) {
   const Account self = {.name = "the current user", .uid = geteuid(), .gid = getegid(), .groups = {}};
   return line.spawn_helper ? FindAccount(kUser).value_or(self) : self;
+}
+
+// Whether a file may be read depends on who reads it: for root, who asks on the service's behalf, its user does.
+int CheckConfig(ConfigResult config) {
+  const std::optional<Account> user = geteuid() == 0 ? FindAccount(kUser) : std::nullopt;
+  const absl::Status acting = user ? BecomeAccount(*user) : absl::OkStatus();
+  if (!acting.ok()) {
+    fprintf(stderr, "cannot check as the user %s: %s\n", kUser, std::string(acting.message()).c_str());
+    return EXIT_FAILURE;
+  }
+  const char* const credentials = std::getenv("CREDENTIALS_DIRECTORY");
+  const SecretFileFindings files = CheckSecretFiles(config, credentials == nullptr ? "" : credentials);
+  config.errors.insert(config.errors.end(), files.errors.begin(), files.errors.end());
+  PrintErrors(config);
+  for (const std::string& note : files.notes) printf("note: %s\n", note.c_str());
+  if (!config.errors.empty()) return EXIT_FAILURE;
+  puts("configuration OK");
+  return EXIT_SUCCESS;
 }
 
 // The directories of the defaults exist where the package made them; here is for a start by hand as root.
@@ -125,8 +138,8 @@ int Main(int argc, const char* const* argv) {
   const std::variant<CommandLine, ExitStatus> parsed = ParseCommandLine(argc, argv);
   if (const auto* const ended = std::get_if<ExitStatus>(&parsed)) return ended->status;
   const CommandLine& line = std::get<CommandLine>(parsed);
-  const ConfigResult config = LoadConfig(line.config_path, line.config_named);
-  if (line.check_config) return CheckConfig(config);
+  ConfigResult config = LoadConfig(line.config_path, line.config_named);
+  if (line.check_config) return CheckConfig(std::move(config));
   PrintErrors(config);
   if (!config.errors.empty()) return EXIT_FAILURE;
 

@@ -172,6 +172,14 @@ TEST_F(VolcryptdTest, ConfigurationIsCheckedWithoutStarting) {
   EXPECT_FALSE(std::filesystem::exists(directory_.Path("keys.db")));
 }
 
+TEST_F(VolcryptdTest, MissingSecretIsAnErrorOfTheConfiguration) {
+  WriteConfig("[key_managers.fixed]\ntype = 'conf'\nfixed_key_file = '/nonexistent/key'\n");
+  const std::string config = directory_.Path("volcryptd.toml");
+  EXPECT_EQ(Run({"--check-config", "--config", config}), 1);
+  EXPECT_NE(Log().find(config + ":"), std::string::npos) << Log();
+  EXPECT_NE(Log().find(": key_managers.fixed.fixed_key_file: "), std::string::npos) << Log();
+}
+
 TEST_F(VolcryptdTest, EveryErrorOfAConfigurationIsReported) {
   WriteConfig("[log]\nlevel = \"loud\"\n[nonsense]\n");
   const std::string config = directory_.Path("volcryptd.toml");
