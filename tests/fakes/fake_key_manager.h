@@ -35,6 +35,8 @@ class FakeKeyManager : public KeyManager {
   std::vector<std::string> callers;  // of each call: the caller's token, made up, "/" and the service's; else "agent"
   std::vector<CheckStep> check_steps;
   std::vector<KeyCopy> imported;
+  std::vector<KeyType> imported_types;
+  bool high_entropy = true;  // of every key
   std::string warning;  // of every call, when it is set
 
   absl::StatusOr<Key> Get(const std::string& key_id, const KeyCall& call) override {
@@ -47,7 +49,7 @@ class FakeKeyManager : public KeyManager {
     std::ranges::copy(it->second, bytes->Bytes().begin());
     Key key;
     key.bytes = *std::move(bytes);
-    key.high_entropy = true;
+    key.high_entropy = high_entropy;
     return key;
   }
 
@@ -77,6 +79,7 @@ class FakeKeyManager : public KeyManager {
     if (absl::Status failure = Ask("import", on_import, "", call); !failure.ok()) return failure;
     const std::lock_guard lock(mutex_);
     imported.push_back(description);
+    imported_types.push_back(key.type);
     std::string key_id = "imported-" + std::to_string(++created_);
     keys[key_id] = std::vector<uint8_t>(key.bytes.Bytes().begin(), key.bytes.Bytes().end());
     return key_id;

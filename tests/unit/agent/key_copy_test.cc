@@ -49,7 +49,7 @@ TEST_F(KeyCopyTest, CopyHasTheBytesAndAnIdOfItsOwn) {
   ASSERT_EQ(other_keys_->imported.size(), 1U);
   EXPECT_EQ(other_keys_->imported[0].algorithm, "aes");
   EXPECT_EQ(other_keys_->imported[0].bit_length, 24U);
-  EXPECT_THAT(keys_->calls, ElementsAre("metadata key-1", "get key-1"));
+  EXPECT_THAT(keys_->calls, ElementsAre("metadata key-1", "get key-1", "metadata key-1"));
 }
 
 TEST_F(KeyCopyTest, NameAndOwnerReachTheKeyManager) {
@@ -150,14 +150,61 @@ TEST_F(KeyCopyTest, FixedKeyIsCopiedFromItsSectionIntoTheDefaultOne) {
   EXPECT_EQ(keys_->keys[kCopy], std::vector<uint8_t>{9});
 }
 
-TEST_F(KeyCopyTest, BothSidesAreAskedOnTheCallersBehalf) {
+TEST_F(KeyCopyTest, KeyThatNothingVouchesForIsTakenInAsOpaque) {
+  for (const bool vouched : {true, false}) {
+    for (const size_t bytes : {size_t{15}, size_t{16}}) {
+      keys_->high_entropy = vouched;
+      keys_->keys[kKey] = std::vector<uint8_t>(bytes, 7);
+      ASSERT_EQ(Outcome(Copy(ToOther())), "OK");
+      EXPECT_EQ(other_keys_->imported_types.back(), vouched || bytes < 16 ? KeyType::kSymmetric : KeyType::kOpaque);
+    }
+  }
+}
+
+TEST_F(KeyCopyTest, RecordsThatComeMeanwhileAreCarriedOverAndThoseThatGoAreDropped) {
+  PutRecords();
+  int writes = 0;
+  other_keys_->on_record = [&](const std::string&) {
+    if (++writes != 2) return absl::OkStatus();
+    keys_->records[kKey].erase("vol-2");
+    keys_->records[kKey]["vol-1"].luks_uuid = kOtherUuid;
+    keys_->records[kKey]["vol-3"] = {.volume_id = "vol-3", .host = kHost, .luks_uuid = kUuid};
+    return absl::OkStatus();
+  };
+  ASSERT_EQ(Outcome(Copy(ToOther())), "OK");
+  const auto& carried = other_keys_->records[kCopy];
+  ASSERT_EQ(carried.size(), 2U);
+  EXPECT_EQ(carried.at("vol-1").luks_uuid, kOtherUuid);
+  EXPECT_EQ(carried.at("vol-3").luks_uuid, kUuid);
+}
+
+TEST_F(KeyCopyTest, RecordsThatChangeAllTheTimeTakeTheCopyBack) {
+  PutRecords();
+  int writes = 0;
+  other_keys_->on_record = [&](const std::string&) {
+    keys_->records[kKey]["vol-1"].host = std::to_string(++writes);
+    return absl::OkStatus();
+  };
+  EXPECT_EQ(Outcome(Copy(ToOther())), "KEY_IN_USE");
+  EXPECT_THAT(other_keys_->keys, IsEmpty());
+}
+
+TEST_F(KeyCopyTest, AnotherKeyManagerDoesNotSeeTheCallersTokens) {
   PutRecords();
   const CallerTokens tokens = MadeUpTokens("user");
   FailSecondRecord(MakeError(Reason::kKeyAccessDenied, "no"));
   EXPECT_EQ(Outcome(CopyKey(key_managers_, ToOther(), {Soon(), &tokens})), "KEY_ACCESS_DENIED");
   EXPECT_THAT(keys_->callers, testing::Each("user/"));
-  EXPECT_THAT(other_keys_->callers, testing::Each("user/"));
+  EXPECT_THAT(other_keys_->callers, testing::Each("agent"));
   EXPECT_EQ(other_keys_->calls.back(), std::string("delete ") + kCopy);
+}
+
+TEST_F(KeyCopyTest, CopyIntoTheSameKeyManagerIsOnTheCallersBehalf) {
+  const CallerTokens tokens = MadeUpTokens("user");
+  CopyKeyCall request = ToOther();
+  request.key_manager = "local";
+  EXPECT_EQ(Outcome(CopyKey(key_managers_, request, {Soon(), &tokens})), "OK");
+  EXPECT_THAT(keys_->callers, testing::Each("user/"));
 }
 
 }  // namespace
