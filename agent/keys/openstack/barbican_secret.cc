@@ -138,7 +138,8 @@ absl::StatusOr<KeyMetadata> ReadKeyMetadata(BarbicanCall& call, const std::strin
   if (!records.ok()) return records.status();
   return KeyMetadata{.key_id = key_id,
                      .type = *type,
-                     .algorithm = PlainLine(secret->algorithm),
+                     // cinder stores "AES".
+                     .algorithm = absl::AsciiStrToLower(PlainLine(secret->algorithm)),
                      .bit_length = secret->bit_length,
                      .name = PlainLine(secret->name),
                      .status = absl::AsciiStrToLower(PlainLine(secret->status)),
