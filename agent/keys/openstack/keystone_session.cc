@@ -1,6 +1,7 @@
 #include "agent/keys/openstack/keystone_session.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -108,7 +109,13 @@ absl::StatusOr<KeystoneSession::TokenPtr> KeystoneSession::Renew(std::unique_loc
   renewal_ = renewal;
   const TokenPtr standing = token_ != nullptr && now_() < token_->expires_at ? token_ : nullptr;
   lock.unlock();
-  absl::StatusOr<TokenPtr> fresh = Authenticate(standing == nullptr ? deadline : deadline.HalfWay());
+  absl::StatusOr<TokenPtr> fresh = TokenPtr();
+  try {
+    fresh = Authenticate(standing == nullptr ? deadline : deadline.HalfWay());
+  } catch (const std::bad_alloc&) {
+    // Else nobody would ever renew again: all would wait for this renewal.
+    fresh = MakeError(Reason::kOutOfMemory, "there is no memory to authenticate at Keystone");
+  }
   lock.lock();
   if (fresh.ok()) {
     token_ = *fresh;
