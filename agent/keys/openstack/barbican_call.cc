@@ -169,7 +169,11 @@ absl::Status BarbicanCall::Denied(const BarbicanRequest& request, const HttpAnsw
   // Barbican's older policy asks for creator, its newer one for member: docs/key-managers.md.
   const absl::string_view remedy =
       IsRead(request) ? "give it the roles creator and member in the key's project, or a place in the secret's read ACL"
-                      : "give it the roles creator and member in the key's project";
+      // Barbican answers 403 for an exceeded quota, too.
+      : request.method == "POST" && !request.may_fall_back
+          ? "give it the roles creator and member in the key's project, or raise the project's quota "
+            "in Barbican if it is used up"
+          : "give it the roles creator and member in the key's project";
   return MakeError(Reason::kKeyAccessDenied,
                    absl::StrCat("cannot ", request.what, ": Barbican does not allow it to ", who, " (",
                                 TextFor(request, answer), "); ", remedy),
