@@ -124,7 +124,7 @@ TEST_F(BarbicanCallerTest, NobodyElseMakesOrDeletesKeysForADeniedCaller) {
 
 TEST_F(BarbicanCallerTest, AgentWritesTheFirstUseRecordThatTheCallerMayNot) {
   const CallerTokens tokens = {.auth_token = SecretOf("denied-token"), .service_token = SecretBytes()};
-  const FirstUseRecord claim = {.volume_id = "v", .host = "h", .luks_uuid = "u"};
+  const FirstUseRecord claim = {.volume_id = "v", .host = "h", .luks_uuid = "11111111-2222-4333-8444-555555555555"};
   EXPECT_THAT(keys_->ClaimFirstUse(id_, claim, Call(tokens)), Succeeds());
   EXPECT_EQ(cloud_.Find(id_).metadata.size(), 1U);
 }
