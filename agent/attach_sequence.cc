@@ -61,6 +61,7 @@ bool ProvesNothingWritten(const absl::Status& refusal) {
     case Reason::kKeyAccessDenied:
     case Reason::kKeyUnfit:
     case Reason::kKeyInUse:
+    case Reason::kDeviceIoError:  // after the first byte it would say so
       return true;
     case Reason::kDeviceInUse:
     case Reason::kMappingInUse:
@@ -69,7 +70,6 @@ bool ProvesNothingWritten(const absl::Status& refusal) {
     case Reason::kKeyManagerUnavailable:
     case Reason::kLibvirtUnavailable:
     case Reason::kHelperUnavailable:
-    case Reason::kDeviceIoError:
     case Reason::kOperationInProgress:
     case Reason::kTooManyOperations:
     case Reason::kOutOfMemory:
@@ -101,6 +101,8 @@ AttachSequence::AttachSequence(const Surroundings& surroundings, AttachRequest r
 absl::StatusOr<AttachAnswer> AttachSequence::Run(bool mapped) {
   absl::StatusOr<AttachResult> result = Open(mapped);
   if (!result.ok()) return result.status();
+  // What comes after a volume was opened needs no key, and may wait for a key manager.
+  if (result->outcome != AttachOutcome::kBlank) key_.reset();
   switch (result->outcome) {
     case AttachOutcome::kAlreadyAttached:
       return AlreadyAttached(*std::move(result));
@@ -179,6 +181,7 @@ absl::StatusOr<AttachAnswer> AttachSequence::Format(FirstUseDialogue& first_use,
   if (!slot->ok()) return WithRollbackError(slot->status(), first_use.Withdraw(Until(deadline_)));
   absl::StatusOr<AttachResult> result = surroundings_.encryptor.Attach(request, &*FetchedKey(), deadline_);
   slot.reset();
+  key_.reset();
   if (!result.ok()) {
     if (!ProvesNothingWritten(result.status())) return result.status();
     return WithRollbackError(result.status(), first_use.Withdraw(Until(deadline_)));
@@ -211,9 +214,10 @@ absl::StatusOr<AttachAnswer> AttachSequence::Confirm(FirstUseDialogue& first_use
   return CloseAfter(confirmed);
 }
 
-// Without a slot: what was opened must be closed however busy the host is, and no operation does this twice.
+// Without a slot: what was opened must be closed however busy the host is, and no operation does this twice. Deferred:
+// whoever probes the new mapping just then must not keep it open.
 absl::Status AttachSequence::CloseAfter(const absl::Status& error) {
-  const DetachRequest request{.volume_id = request_.volume_id, .device = "", .deferred = false};
+  const DetachRequest request{.volume_id = request_.volume_id, .device = "", .deferred = true};
   return WithRollbackError(error, surroundings_.encryptor.Detach(request, deadline_).status());
 }
 

@@ -41,7 +41,7 @@ absl::StatusOr<std::string> FirstUseDialogue::Claim(const std::string& resume_uu
   }
   absl::StatusOr<std::string> luks_uuid = Judge(*standing, resume_uuid);
   // A UUID to resume may have stood there already, so only one that nobody else can know proves a fresh claim.
-  claimed_here_ = luks_uuid.ok() && resume_uuid.empty() && *luks_uuid == claim.luks_uuid;
+  if (luks_uuid.ok() && resume_uuid.empty() && *luks_uuid == claim.luks_uuid) claimed_uuid_ = *luks_uuid;
   return luks_uuid;
 }
 
@@ -98,19 +98,27 @@ absl::StatusOr<std::string> FirstUseDialogue::Judge(const FirstUseRecord& standi
 }
 
 absl::Status FirstUseDialogue::Withdraw(const KeyCall& call) {
-  if (!std::exchange(claimed_here_, false)) return absl::OkStatus();
+  if (claimed_uuid_.empty()) return absl::OkStatus();
+  const std::string luks_uuid = std::exchange(claimed_uuid_, "");
+  // Meanwhile somebody may have opened the volume by another path, found no record and written one: that must stay.
+  const absl::StatusOr<KeyMetadata> metadata = key_manager_.GetMetadata(key_id_, call);
+  if (!metadata.ok()) return metadata.status();
+  const FirstUseRecord* const standing = FindRecord(*metadata, volume_id_);
+  if (standing == nullptr || standing->state != State::kClaimed || standing->luks_uuid != luks_uuid) {
+    return absl::OkStatus();
+  }
   absl::Status dropped = key_manager_.DropFirstUse(key_id_, volume_id_, call);
   return IsNotHeld(dropped) ? absl::OkStatus() : dropped;
 }
 
 absl::Status FirstUseDialogue::Confirm(const std::string& luks_uuid, const KeyCall& call) {
-  claimed_here_ = false;
+  claimed_uuid_.clear();
   return WarnIfDispensable("cannot be confirmed",
                            key_manager_.RecordFirstUse(key_id_, FormattedRecord(luks_uuid, nullptr), call));
 }
 
 void FirstUseDialogue::NoteOpened(const std::string& luks_uuid, const KeyCall& call) {
-  claimed_here_ = false;
+  claimed_uuid_.clear();
   if (luks_uuid.empty()) return;
   const absl::StatusOr<KeyMetadata> metadata = key_manager_.GetMetadata(key_id_, call);
   if (!metadata.ok()) return Warn("cannot be read", metadata.status());

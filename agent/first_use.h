@@ -47,7 +47,7 @@ class FirstUseDialogue {
   const std::string key_id_;
   const std::string volume_id_;
   const std::string host_;
-  bool claimed_here_ = false;
+  std::string claimed_uuid_;  // of a claim that this dialogue made and may take back
   bool warned_not_held_ = false;
   std::vector<std::string> warnings_;
 };

@@ -14,12 +14,12 @@ using AttachRollbackTest = AttacherTest;
 // Written out here once more, so that a change of the rule has to be meant.
 const std::set<Reason>& ClaimStaysAfter() {
   static const std::set<Reason> reasons = {
-      Reason::kDeviceInUse,        Reason::kMappingInUse,          Reason::kFormatIncomplete,
-      Reason::kKeyRejected,        Reason::kKeyManagerUnavailable, Reason::kLibvirtUnavailable,
-      Reason::kHelperUnavailable,  Reason::kDeviceIoError,         Reason::kOperationInProgress,
-      Reason::kTooManyOperations,  Reason::kOutOfMemory,           Reason::kDeviceTimedOut,
-      Reason::kKeyManagerTimedOut, Reason::kCallerTokenRejected,   Reason::kCallerUnknown,
-      Reason::kCallerNotAllowed,   Reason::kWorkerFailed};
+      Reason::kDeviceInUse,         Reason::kMappingInUse,          Reason::kFormatIncomplete,
+      Reason::kKeyRejected,         Reason::kKeyManagerUnavailable, Reason::kLibvirtUnavailable,
+      Reason::kHelperUnavailable,   Reason::kOperationInProgress,   Reason::kTooManyOperations,
+      Reason::kOutOfMemory,         Reason::kDeviceTimedOut,        Reason::kKeyManagerTimedOut,
+      Reason::kCallerTokenRejected, Reason::kCallerUnknown,         Reason::kCallerNotAllowed,
+      Reason::kWorkerFailed};
   return reasons;
 }
 
@@ -32,6 +32,19 @@ TEST_F(AttachRollbackTest, RefusedFormatGivesTheClaimBackAndAnUnclearOneDoesNot)
     EXPECT_EQ(RecordOf().substr(0, 7), stays ? "claimed" : "none") << Name(reason);
     EXPECT_EQ(keys_->calls.back(), stays ? "claim key-1 vol-1" : "drop key-1 vol-1") << Name(reason);
   }
+}
+
+TEST_F(AttachRollbackTest, RecordThatSomebodyWroteMeanwhileIsNotGivenBack) {
+  encryptor_.on_attach = [this](const AttachRequest& request, const Key*) -> absl::StatusOr<AttachResult> {
+    if (request.format_as_uuid.empty()) return AttachResult{.outcome = AttachOutcome::kBlank};
+    // Another host opens the real volume while this one looks at the wrong device.
+    FirstUseRecord& record = keys_->records["key-1"]["vol-1"];
+    record.state = FirstUseRecord::State::kFormatted;
+    record.luks_uuid = "0fd6f9a9-7c6a-4d29-8d5c-0a4a7e6f3c11";
+    return MakeError(Reason::kDeviceNotBlank, "data at byte 8388608");
+  };
+  EXPECT_EQ(Outcome(Attach(Call(kBlank))), "DEVICE_NOT_BLANK");
+  EXPECT_EQ(RecordOf().substr(0, 9), "formatted");
 }
 
 TEST_F(AttachRollbackTest, ClaimStaysOnceTheWorkerHasBegunToFormat) {
