@@ -1,5 +1,6 @@
 """The agent and its helper as the tests start, stop and kill them."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -83,7 +84,7 @@ class Agent:
         workers = self.worker_pids()
         self.kill()
         for pid in [*workers, *helpers]:
-            if is_alive(pid):
+            with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
                 os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not any(map(is_alive, [*workers, *helpers])), what="helper and workers to die")
 
