@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/sysmacros.h>
 
+#include <cerrno>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -46,6 +47,10 @@ absl::StatusOr<std::string> ReadUuidAgain(const ResolvedDevice& resolved, const 
   if (!crypt.ok()) return crypt.status();
   const int result = crypt_load(crypt->get(), CRYPT_LUKS, nullptr);
   if (result == 0) return std::string(crypt_get_uuid(crypt->get()));
+  if (result == -ENOMEM) return MakeError(Reason::kOutOfMemory, CryptErrorText("reading the LUKS header", result));
+  if (result != -EINVAL && result != -ENOENT) {
+    return MakeError(Reason::kDeviceIoError, CryptErrorText("reading the LUKS header", result));
+  }
   return MakeError(Reason::kHeaderDamaged,
                    absl::StrCat("the volume is attached, but ", resolved.Path(),
                                 " no longer has a LUKS header that can be loaded; save the data through the mapping"),
@@ -100,6 +105,7 @@ absl::StatusOr<AttachResult> AttachOperation::AnswerFromMapping(const DmDevice& 
     return Differs(request_.volume_id, "read-only flag", existing.read_only ? "read-only" : "read-write");
   }
   if (existing.deferred_remove) {
+    if (caller_has_gone_()) return MakeError(Reason::kDeviceTimedOut, "the caller has gone; nothing was changed");
     if (absl::Status status = mapper_.CancelDeferredRemove(mapping_name_); !status.ok()) return status;
   }
   const absl::StatusOr<std::optional<DmDevice>> now = mapper_.Find(mapping_name_);
@@ -141,8 +147,8 @@ absl::StatusOr<AttachResult> AttachOperation::Decide(const BackingDevice& device
   if (intent.ok()) intent_ = *std::move(intent);
   if (known.ok()) known_ = *std::move(known);
   // The first operation of a first use permits nothing: the second, which writes, proves the device blank, twice.
-  const bool second_will_prove = request_.may_format && !request_.read_only && request_.format_as_uuid.empty() &&
-                                 !known_ && !intent_ && records_status_.ok();
+  const bool second_will_prove = key_ != nullptr && request_.may_format && !request_.read_only &&
+                                 request_.format_as_uuid.empty() && !known_ && !intent_ && records_status_.ok();
   absl::StatusOr<VolumeContent> content =
       ExamineContent(device, exclusive.Get(), second_will_prove ? Look::kGlance : Look::kProof);
   if (!content.ok()) return content.status();
@@ -161,7 +167,13 @@ absl::StatusOr<AttachResult> AttachOperation::Decide(const BackingDevice& device
 absl::StatusOr<AttachResult> AttachOperation::OpenFormatted(const BackingDevice& device, UniqueFd exclusive,
                                                             VolumeContent content) {
   HeaderPolicy policy{.allowed_ciphers = request_.allowed_ciphers};
-  if (known_ && known_->luks_uuid == content.header->uuid) policy.data_offset_bytes = known_->data_offset_bytes;
+  if (known_ && known_->luks_uuid == content.header->uuid) {
+    policy.data_offset_bytes = known_->data_offset_bytes;
+    policy.known_encryption = {.format = known_->format,
+                               .cipher = known_->cipher,
+                               .key_size_bits = known_->key_size_bits,
+                               .sector_size_bytes = known_->sector_size_bytes};
+  }
   if (absl::Status status = CheckHeader(content.crypt.get(), policy); !status.ok()) return status;
   if (content.content == Content::kLuks1) {
     const absl::StatusOr<std::vector<uint8_t>> sector = ReadDirect(device, exclusive.Get(), 0, 4096);
@@ -356,10 +368,19 @@ void AttachOperation::RecordOpened(const LuksHeader& header) {
     if (!removed.ok()) warnings_.emplace_back(removed.message());
   }
   const bool same = known_ && known_->luks_uuid == header.uuid;
-  if (same && known_->key.key_id == request_.key.key_id && known_->key.key_manager == request_.key.key_manager) return;
+  if (known_ && !same) {
+    warnings_.push_back(absl::StrCat("volume ", request_.volume_id, " was LUKS ", known_->luks_uuid,
+                                     " when this host last opened it, and is LUKS ", header.uuid, " now"));
+  }
+  if (same && !known_->cipher.empty() && known_->key.key_id == request_.key.key_id &&
+      known_->key.key_manager == request_.key.key_manager)
+    return;
   VolumeRecord record{.volume_id = request_.volume_id,
                       .luks_uuid = header.uuid,
                       .format = header.encryption.format,
+                      .cipher = header.encryption.cipher,
+                      .key_size_bits = header.encryption.key_size_bits,
+                      .sector_size_bytes = header.encryption.sector_size_bytes,
                       .key = request_.key};
   if (same) {
     record.formatted_at = known_->formatted_at;

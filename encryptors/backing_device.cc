@@ -14,6 +14,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -28,6 +29,8 @@ constexpr absl::Duration kLockPoll = absl::Milliseconds(5);
 
 // An autoclear loop device of the operation before may take a moment to go.
 constexpr absl::Duration kLoopTeardown = absl::Milliseconds(500);
+
+constexpr size_t kMaxIdentityBytes = 512;
 
 std::string FdPath(int fd) { return absl::StrCat("/proc/self/fd/", fd); }
 
@@ -196,16 +199,40 @@ absl::StatusOr<UniqueFd> BackingDevice::OpenForReading() const {
   return fd;
 }
 
-absl::StatusOr<std::string> BackingDevice::ReadIdentity() const {
+absl::StatusOr<uint64_t> BackingDevice::ReadSize() const {
   uint64_t size = 0;
+  if (ioctl(fd_.Get(), BLKGETSIZE64, &size) != 0) return OpenError(path_);
+  return size;
+}
+
+// Missing files read as empty: not every kind of device has every identity.
+std::string BackingDevice::HardwareIdentity() const {
+  const std::string sysfs = absl::StrCat("/sys/dev/block/", major(number_), ":", minor(number_));
+  std::string identity = absl::StrCat("wwid=", ReadLine(sysfs + "/wwid"), ReadLine(sysfs + "/device/wwid"),
+                                      " serial=", ReadLine(sysfs + "/serial"), ReadLine(sysfs + "/device/serial"),
+                                      " dm=", ReadLine(sysfs + "/dm/uuid"));
+  // Hardware says what it likes; this goes into records and messages.
+  std::ranges::replace_if(
+      identity, [](char c) { return !absl::ascii_isprint(static_cast<unsigned char>(c)); }, '?');
+  return identity.substr(0, kMaxIdentityBytes);
+}
+
+absl::StatusOr<std::string> BackingDevice::ReadIdentity() const {
   struct stat status = {};
-  if (fstat(fd_.Get(), &status) != 0 || ioctl(fd_.Get(), BLKGETSIZE64, &size) != 0) return OpenError(path_);
-  const std::string sysfs = absl::StrCat("/sys/dev/block/", major(status.st_rdev), ":", minor(status.st_rdev));
-  // Missing files read as empty: not every kind of device has every identity.
-  return absl::StrCat("size=", size, " number=", major(status.st_rdev), ":", minor(status.st_rdev),
-                      " wwid=", ReadLine(sysfs + "/wwid"), ReadLine(sysfs + "/device/wwid"),
-                      " serial=", ReadLine(sysfs + "/serial"), ReadLine(sysfs + "/device/serial"),
-                      " dm=", ReadLine(sysfs + "/dm/uuid"));
+  if (fstat(fd_.Get(), &status) != 0) return OpenError(path_);
+  const absl::StatusOr<uint64_t> size = ReadSize();
+  if (!size.ok()) return size.status();
+  return absl::StrCat("size=", *size, " number=", major(status.st_rdev), ":", minor(status.st_rdev), " ",
+                      HardwareIdentity());
+}
+
+absl::StatusOr<std::string> BackingDevice::ReadLastingIdentity() const {
+  const absl::StatusOr<uint64_t> size = ReadSize();
+  if (!size.ok()) return size.status();
+  if (!IsFile()) return absl::StrCat("size=", *size, " ", HardwareIdentity());
+  struct stat status = {};
+  if (fstat(file_.Get(), &status) != 0) return OpenError(path_);
+  return absl::StrCat("size=", *size, " inode=", status.st_ino);
 }
 
 }  // namespace volcrypt

@@ -64,9 +64,13 @@ class BackingDevice {
 
   // Size and every identity that the kernel knows (number, WWN, serial, dm UUID) as one text, read anew.
   absl::StatusOr<std::string> ReadIdentity() const;
+  // What of it is the same after the device was gone and came back: not the number; of a file, its inode.
+  absl::StatusOr<std::string> ReadLastingIdentity() const;
 
  private:
   absl::Status ReadGeometry();
+  absl::StatusOr<uint64_t> ReadSize() const;
+  std::string HardwareIdentity() const;
 
   UniqueFd file_;  // behind the loop device
   UniqueFd fd_;    // the block device

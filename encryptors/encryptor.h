@@ -67,7 +67,7 @@ struct AttachRequest {
   std::string volume_id;
   std::string device;     // absolute path
   KeyReference key;       // goes into token and records
-  Encryption encryption;  // used when the volume is formatted; the format is compared with what is found if specified
+  Encryption encryption;  // used when the volume is formatted; of one that exists, the header counts
   bool read_only = false;
   bool allow_discards = false;
   bool may_format = false;  // first use is allowed by the caller and the configuration

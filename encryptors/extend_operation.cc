@@ -37,7 +37,7 @@ absl::StatusOr<uint64_t> BackingSizeBytes(dev_t number) {
 }
 
 // crypt_resize builds the new table from the header, so the header must pass the same checks as before an activation.
-absl::Status Resize(const DmDevice& device, const ExtendRequest& request, const Key* key) {
+absl::Status Resize(const DmDevice& device, uint64_t backing_bytes, const ExtendRequest& request, const Key* key) {
   crypt_device* raw = nullptr;
   const int opened = crypt_init_by_name(&raw, device.name.c_str());
   const CryptDevice crypt(raw);
@@ -53,7 +53,9 @@ absl::Status Resize(const DmDevice& device, const ExtendRequest& request, const 
     if (!passphrase.ok()) return passphrase.status();
     if (absl::Status status = VerifyPassphrase(raw, *passphrase); !status.ok()) return status;
   }
-  const int resized = crypt_resize(raw, device.name.c_str(), 0);
+  // Said explicitly: a device that shrinks meanwhile would take the mapping with it.
+  const uint64_t data_sectors = (backing_bytes / 512) - device.crypt->offset_sectors;
+  const int resized = crypt_resize(raw, device.name.c_str(), data_sectors);
   if (resized < 0) return MakeError(Reason::kKernelUnsupported, CryptErrorText("resizing the mapping", resized));
   return absl::OkStatus();
 }
@@ -83,7 +85,7 @@ absl::StatusOr<ExtendResult> ExtendMapping(DeviceMapper& mapper, const VolumeRec
                      {{"size_bytes", absl::StrCat(*backing)}, {"mapped_bytes", absl::StrCat(mapped_end)}});
   }
   if (*backing > mapped_end) {
-    if (absl::Status status = Resize(device, request, key); !status.ok()) return status;
+    if (absl::Status status = Resize(device, *backing, request, key); !status.ok()) return status;
   }
   const absl::StatusOr<std::optional<DmDevice>> after = mapper.Find(name);
   if (!after.ok()) return after.status();

@@ -42,6 +42,9 @@ absl::StatusOr<CryptDevice> FirstUse::Run(UniqueFd exclusive, const VolumeConten
 
   // From here on a crash leaves a device that only this intent allows to be formatted again.
   VolumeRecord begun = NewRecord();
+  absl::StatusOr<std::string> lasting = device_.ReadLastingIdentity();
+  if (!lasting.ok()) return lasting.status();
+  begun.device = *std::move(lasting);
   // Random bytes of a LUKS1 wipe may be left until this format has written over them all.
   if (intent && content.content != Content::kBlank && intent->format == Format::kLuks1) begun.format = Format::kLuks1;
   if (absl::Status status = records_.Write(Kind::kIntent, begun); !status.ok()) return status;
@@ -54,7 +57,12 @@ absl::StatusOr<CryptDevice> FirstUse::Run(UniqueFd exclusive, const VolumeConten
 absl::StatusOr<CryptDevice> FirstUse::WriteAndRecord(UniqueFd exclusive, const SecretBytes& passphrase) {
   absl::StatusOr<CryptDevice> crypt = WriteHeader(std::move(exclusive), passphrase);
   if (!crypt.ok()) return crypt;
-  if (absl::Status status = records_.Write(Kind::kKnown, NewRecord()); !status.ok()) return status;
+  const Encryption made = ReadLuksHeader(crypt->get()).encryption;
+  VolumeRecord known = NewRecord();
+  known.cipher = made.cipher;
+  known.key_size_bits = made.key_size_bits;
+  known.sector_size_bytes = made.sector_size_bytes;
+  if (absl::Status status = records_.Write(Kind::kKnown, known); !status.ok()) return status;
   MayFail(state_dir_, FailPoint::kKnownRecorded);
   if (absl::Status status = records_.Remove(Kind::kIntent, request_.volume_id); !status.ok()) return status;
   MayFail(state_dir_, FailPoint::kIntentRemoved);

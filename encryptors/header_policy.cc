@@ -34,6 +34,11 @@ bool IsAllowedKeySize(absl::string_view cipher, uint32_t bits) {
   return bits == 128 || bits == 256;
 }
 
+std::string ToText(const Encryption& encryption) {
+  return absl::StrCat(encryption.cipher, ", ", encryption.key_size_bits, " bits, sectors of ",
+                      encryption.sector_size_bytes);
+}
+
 absl::Status CheckKeyslot(const Keyslot& keyslot) {
   const std::string name = absl::StrCat("keyslot ", keyslot.index);
   if (keyslot.cipher.empty() || absl::StrContains(keyslot.cipher, "null")) {
@@ -140,8 +145,22 @@ absl::Status CheckHeader(crypt_device* device, const HeaderPolicy& policy) {
     return Refuse(absl::StrCat("its data begins at byte ", header.data_offset_bytes, ", but this host put it at ",
                                *policy.data_offset_bytes));
   }
+  const Encryption& known = policy.known_encryption;
+  if (!known.cipher.empty() && (encryption.cipher != known.cipher || encryption.key_size_bits != known.key_size_bits ||
+                                encryption.sector_size_bytes != known.sector_size_bytes)) {
+    return Refuse(absl::StrCat("it says ", ToText(encryption), ", but this host has seen the volume with ",
+                               ToText(known), "; forget the volume if its owner has changed that"));
+  }
+  uint64_t argon2_work = 0;
+  uint64_t iterations = 0;
   for (const Keyslot& keyslot : header.keyslots) {
     if (absl::Status status = CheckKeyslot(keyslot); !status.ok()) return status;
+    argon2_work += uint64_t{keyslot.iterations} * keyslot.memory_kib;
+    iterations += keyslot.pbkdf == CRYPT_KDF_PBKDF2 ? keyslot.iterations : 0;
+  }
+  // A key that opens none of them is tried with each.
+  if (argon2_work > kMaxArgon2WorkKib * 2 || iterations > uint64_t{kMaxPbkdf2Iterations} * 2) {
+    return Refuse(absl::StrCat("its ", header.keyslots.size(), " keyslots together ask for too much work"));
   }
   return absl::OkStatus();
 }

@@ -17,6 +17,8 @@ namespace volcrypt {
 struct HeaderPolicy {
   std::vector<std::string> allowed_ciphers;
   std::optional<uint64_t> data_offset_bytes;  // when this host formatted the volume
+  // What this host knows the volume to be encrypted with; an empty cipher: nothing.
+  Encryption known_encryption;
 };
 
 // HEADER_REFUSED says which demand failed. Called on the handle that is activated afterwards, so that what was checked

@@ -40,6 +40,21 @@ std::string ReadAttribute(dev_t block_device, const char* name) {
   return value;
 }
 
+std::string PathOf(int file) {
+  std::error_code error;
+  return fs::read_symlink(absl::StrCat("/proc/self/fd/", file), error).string();
+}
+
+// sysfs writes "7:0".
+std::optional<dev_t> NumberIn(const fs::path& attribute) {
+  std::ifstream file(attribute);
+  unsigned major_number = 0;
+  unsigned minor_number = 0;
+  char colon = 0;
+  if (!(file >> major_number >> colon >> minor_number)) return std::nullopt;
+  return makedev(major_number, minor_number);
+}
+
 bool IsOverFile(const UniqueFd& loop, const struct stat& file) {
   loop_info64 info = {};
   return loop.IsValid() && ioctl(loop.Get(), LOOP_GET_STATUS64, &info) == 0 && info.lo_device == file.st_dev &&
@@ -93,9 +108,12 @@ std::vector<dev_t> LoopDevicesOver(int file) {
     const std::string name = entry.path().filename().string();
     if (!absl::StartsWith(name, "loop") || ++seen > kMaxLoopDevices) continue;
     if (!fs::exists(entry.path() / "loop" / "backing_file", error)) continue;
+    const std::optional<dev_t> number = NumberIn(entry.path() / "dev");
+    if (!number) continue;
     const UniqueFd loop(open(absl::StrCat("/dev/", name).c_str(), O_RDONLY | O_CLOEXEC));
-    struct stat loop_stat = {};
-    if (IsOverFile(loop, file_stat) && fstat(loop.Get(), &loop_stat) == 0) loops.push_back(loop_stat.st_rdev);
+    // One that cannot be asked is judged by the path that it was given.
+    const bool is_over = loop.IsValid() ? IsOverFile(loop, file_stat) : LoopBackingFile(*number) == PathOf(file);
+    if (is_over) loops.push_back(*number);
   }
   return loops;
 }

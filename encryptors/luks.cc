@@ -111,6 +111,7 @@ absl::StatusOr<CryptDevice> LoadLuks(const BackingDevice& device) {
   const int result = crypt_load(crypt->get(), CRYPT_LUKS, nullptr);
   if (result == 0) return crypt;
   if (result == -EIO) return HeaderIoError(device, CryptErrorText("reading the LUKS header", result));
+  if (result == -ENOMEM) return MakeError(Reason::kOutOfMemory, CryptErrorText("reading the LUKS header", result));
   return CryptDevice();
 }
 
@@ -126,6 +127,7 @@ absl::StatusOr<CryptDevice> FormatLuks(const BackingDevice& device, const Encryp
   if (result == 0) return crypt;
   const std::string text = CryptErrorText("formatting", result);
   if (result == -EBUSY) return MakeError(Reason::kDeviceInUse, text);
+  if (result == -ENOMEM) return MakeError(Reason::kOutOfMemory, text);
   // -EINVAL is what a LUKS1 header that does not read back gives; all else that it may mean was checked before.
   if (result == -EIO || result == -EINVAL) return HeaderIoError(device, text);
   return MakeError(Reason::kKernelUnsupported, text);
@@ -138,7 +140,10 @@ absl::Status AddKeyslot(crypt_device* device, const SecretBytes& passphrase, boo
     return MakeError(Reason::kKernelUnsupported, CryptErrorText("setting the key derivation", result));
   }
   const int slot = crypt_keyslot_add_by_volume_key(device, 0, nullptr, 0, passphrase.Text(), passphrase.Size());
-  if (slot < 0) return MakeError(Reason::kDeviceIoError, CryptErrorText("adding the keyslot", slot));
+  if (slot < 0) {
+    return MakeError(slot == -ENOMEM ? Reason::kOutOfMemory : Reason::kDeviceIoError,
+                     CryptErrorText("adding the keyslot", slot));
+  }
   return absl::OkStatus();
 }
 

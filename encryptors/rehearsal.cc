@@ -1,8 +1,11 @@
 #include "encryptors/rehearsal.h"
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
+
+#include "absl/strings/str_cat.h"
 
 #include "encryptors/frame.h"
 #include "encryptors/unique_fd.h"
@@ -13,8 +16,10 @@
 namespace volcrypt {
 namespace {
 
-// Locks only itself: no volume has a reason to be called so.
-constexpr char kNoVolume[] = "volcrypt-rehearsal";
+// Locks only itself: no volume has a reason to be called so. A few names, so that spares which are made together do not
+// find each other's lock, and few, because lock files stay.
+constexpr char kNoVolume[] = "volcrypt-rehearsal-";
+constexpr pid_t kNames = 4;
 constexpr absl::Duration kTimeout = absl::Seconds(1);
 
 }  // namespace
@@ -25,7 +30,8 @@ void RehearseOperation(Encryptor& encryptor) {
   const UniqueFd caller(ends[0]);
   const UniqueFd worker(ends[1]);
   helper::Request request;
-  *request.mutable_attach() = ToWire(AttachRequest{.volume_id = kNoVolume, .device = "/dev/null", .read_only = true});
+  *request.mutable_attach() = ToWire(
+      AttachRequest{.volume_id = absl::StrCat(kNoVolume, getpid() % kNames), .device = "/dev/null", .read_only = true});
   request.set_timeout_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(kTimeout)));
   const absl::Time deadline = absl::Now() + kTimeout;
   if (!WriteFrame(caller.Get(), request.SerializeAsString(), deadline).ok()) return;

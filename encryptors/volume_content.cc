@@ -128,6 +128,10 @@ absl::StatusOr<bool> IsInterruptedFormat(const BackingDevice& device, int direct
   if (content.content == Content::kBlank) return true;
   // The token comes after the keyslot: what has one and no keyslot was finished, and erased since.
   if (content.content == Content::kErased) return false;
+  // An intent says nothing about another device that a wrong path leads to.
+  const absl::StatusOr<std::string> identity = device.ReadLastingIdentity();
+  if (!identity.ok()) return identity.status();
+  if (intent.device != *identity) return false;
   if (content.header && (!content.header->keyslots.empty() || content.header->uuid != intent.luks_uuid)) return false;
   absl::StatusOr<std::vector<Signature>> signatures = ReadSignatures(device);
   if (!signatures.ok()) return signatures.status();

@@ -31,7 +31,7 @@ enum class Look : uint8_t {
 // DEVICE_IO_ERROR: whatever could not be read is never taken for blank.
 absl::StatusOr<VolumeContent> ExamineContent(const BackingDevice& device, int direct, Look look = Look::kProof);
 
-// True when the device is in a state that an interrupted format with this intent leaves, so that formatting it again
+// True when this is the intent's device in a state that an interrupted format leaves, so that formatting it again
 // with the same LUKS UUID destroys nothing: no keyslot, nothing foreign, the intent's own UUID or no magic at all below
 // the data offset, and a blank proof from there on.
 absl::StatusOr<bool> IsInterruptedFormat(const BackingDevice& device, int direct, const VolumeContent& content,

@@ -72,6 +72,16 @@ absl::StatusOr<DetachResult> VolumeEncryptor::Detach(const DetachRequest& reques
   if (!device.ok()) return device.status();
   // A mapping of that name which is not ours is somebody else's business.
   if (!device->has_value() || !IsOurDmUuid((*device)->uuid, name)) return result;
+  if (!request.device.empty()) {
+    // Between the look at the device and the lock the volume may have been attached over another one.
+    const absl::StatusOr<std::string> now = VolumeOver(request.device, options_.device_prefixes);
+    if (!now.ok()) return now.status();
+    if (*now != result.volume_id) {
+      return MakeError(Reason::kOperationInProgress, "the device's mapping changed meanwhile; retry",
+                       {{"device", request.device}});
+    }
+  }
+  if (absl::Status awaited = StopIfCallerHasGone(); !awaited.ok()) return awaited;
   const absl::StatusOr<bool> pending = mapper.Remove(name, request.deferred);
   if (!pending.ok()) return pending.status();
   result.was_attached = true;
@@ -82,6 +92,7 @@ absl::StatusOr<DetachResult> VolumeEncryptor::Detach(const DetachRequest& reques
 absl::StatusOr<ExtendResult> VolumeEncryptor::Extend(const ExtendRequest& request, const Key* key, absl::Time) {
   const absl::StatusOr<VolumeLock> lock = VolumeLock::Take(options_.lock_dir, request.volume_id);
   if (!lock.ok()) return lock.status();
+  if (absl::Status awaited = StopIfCallerHasGone(); !awaited.ok()) return awaited;
   DeviceMapper mapper;
   return ExtendMapping(mapper, VolumeRecords(options_.state_dir), request, key);
 }
@@ -109,9 +120,15 @@ absl::Status VolumeEncryptor::Forget(const std::string& volume_id, absl::Time) {
     return MakeError(Reason::kDeviceInUse, absl::StrCat("volume ", volume_id, " is attached; detach it first"),
                      {{"volume_id", volume_id}});
   }
+  if (absl::Status awaited = StopIfCallerHasGone(); !awaited.ok()) return awaited;
   const VolumeRecords records(options_.state_dir);
   if (absl::Status status = records.Remove(Kind::kIntent, volume_id); !status.ok()) return status;
   return records.Remove(Kind::kKnown, volume_id);
+}
+
+absl::Status VolumeEncryptor::StopIfCallerHasGone() const {
+  if (!caller_has_gone_()) return absl::OkStatus();
+  return MakeError(Reason::kDeviceTimedOut, "the caller has gone; nothing was changed");
 }
 
 }  // namespace volcrypt

@@ -14,8 +14,8 @@ struct VolumeEncryptorOptions {
   std::vector<std::string> device_prefixes;  // where devices and files may lie, each with its trailing slash
 };
 
-// The LUKS code itself, for a process that runs one operation and exits. Not thread-safe, and not to be used twice in
-// one process: libdevmapper and libcryptsetup keep state of their own.
+// The LUKS code itself, for a process that runs one operation and exits: what hangs, leaks or stays in memory is gone
+// with it. Not thread-safe, as libdevmapper is not.
 class VolumeEncryptor : public Encryptor {
  public:
   // `caller_has_gone` is asked before each irreversible step; true stops the operation there.
@@ -29,6 +29,8 @@ class VolumeEncryptor : public Encryptor {
   absl::Status Forget(const std::string& volume_id, absl::Time deadline) override;
 
  private:
+  absl::Status StopIfCallerHasGone() const;
+
   VolumeEncryptorOptions options_;
   std::function<bool()> caller_has_gone_;
 };

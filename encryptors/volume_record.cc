@@ -43,6 +43,14 @@ absl::Status SetField(absl::string_view name, absl::string_view value, VolumeRec
     record.luks_uuid = std::string(value);
   } else if (name == "format" && (value == kLuks1 || value == kLuks2)) {
     record.format = value == kLuks1 ? Format::kLuks1 : Format::kLuks2;
+  } else if (name == "cipher") {
+    record.cipher = std::string(value);
+  } else if (name == "key_size_bits" && absl::SimpleAtoi(value, &record.key_size_bits)) {
+    return absl::OkStatus();
+  } else if (name == "sector_size_bytes" && absl::SimpleAtoi(value, &record.sector_size_bytes)) {
+    return absl::OkStatus();
+  } else if (name == "device") {
+    record.device = std::string(value);
   } else if (name == "key_manager") {
     record.key.key_manager = std::string(value);
   } else if (name == "key_id") {
@@ -64,7 +72,11 @@ absl::Status SyncDirectory(const std::string& path) {
 }
 
 absl::Status WriteDurably(const std::string& directory, const std::string& name, const std::string& text) {
-  if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return NotWritable("creating", directory);
+  if (mkdir(directory.c_str(), 0700) == 0) {
+    if (absl::Status synced = SyncDirectory(directory.substr(0, directory.rfind('/'))); !synced.ok()) return synced;
+  } else if (errno != EEXIST) {
+    return NotWritable("creating", directory);
+  }
   const std::string path = absl::StrCat(directory, "/", name);
   // A volume id cannot begin with a dot, so the name is free; the volume's lock keeps it to one writer.
   const std::string temporary = absl::StrCat(directory, "/.", name);
@@ -89,6 +101,11 @@ std::string ToText(const VolumeRecord& record) {
   if (record.format != Format::kUnspecified) {
     absl::StrAppend(&text, "format ", record.format == Format::kLuks1 ? kLuks1 : kLuks2, "\n");
   }
+  if (!record.cipher.empty()) {
+    absl::StrAppend(&text, "cipher ", record.cipher, "\nkey_size_bits ", record.key_size_bits, "\nsector_size_bytes ",
+                    record.sector_size_bytes, "\n");
+  }
+  if (!record.device.empty()) absl::StrAppend(&text, "device ", record.device, "\n");
   if (!record.key.key_manager.empty()) absl::StrAppend(&text, "key_manager ", record.key.key_manager, "\n");
   if (!record.key.key_id.empty()) absl::StrAppend(&text, "key_id ", record.key.key_id, "\n");
   if (record.formatted_at) {

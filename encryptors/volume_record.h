@@ -18,9 +18,13 @@ struct VolumeRecord {
   std::string volume_id;
   std::string luks_uuid;
   Format format = Format::kUnspecified;
+  std::string cipher;              // empty: not known
+  uint32_t key_size_bits = 0;      // of the volume key
+  uint32_t sector_size_bytes = 0;  // likewise
   KeyReference key;
   std::optional<absl::Time> formatted_at;     // when this host formatted it
   std::optional<uint64_t> data_offset_bytes;  // where this host put its data
+  std::string device;                         // of an intent: BackingDevice::ReadLastingIdentity
 };
 
 std::string ToText(const VolumeRecord& record);
