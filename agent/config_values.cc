@@ -114,7 +114,7 @@ std::string WrongWithPath(const std::string& path) {
   for (size_t i = 0; i < parts.size(); ++i) {
     const bool is_last = i + 1 == parts.size();
     if (parts[i] == "." || parts[i] == ".." || (parts[i].empty() && !is_last)) {
-      return absl::StrCat(Quoted(path), " must be written without \".\", \"..\" and doubled slashes");
+      return absl::StrCat(Quoted(path), R"( must be written without ".", ".." and doubled slashes)");
     }
   }
   return "";
@@ -192,7 +192,7 @@ std::string WrongWithKeyManagerName(const std::string& name) {
   });
   return right ? ""
                : absl::StrCat(Quoted(name), " is no name of a key manager; use up to ", kMaxKeyManagerName,
-                              " letters, digits, \"_\" and \"-\"");
+                              R"( letters, digits, "_" and "-")");
 }
 
 }  // namespace volcrypt

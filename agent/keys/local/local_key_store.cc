@@ -93,7 +93,7 @@ absl::StatusOr<std::unique_ptr<LocalKeyStore>> LocalKeyStore::Open(const LocalKe
 }
 
 absl::Status LocalKeyStore::InTransaction(Access access, absl::Time deadline, Body body) {
-  const absl::Status too_late = MakeError(Reason::kKeyManagerTimedOut, "the key store was busy until the deadline");
+  absl::Status too_late = MakeError(Reason::kKeyManagerTimedOut, "the key store was busy until the deadline");
   if (absl::Now() >= deadline) return too_late;
   const std::unique_lock lock(mutex_, absl::ToChronoTime(deadline));
   if (!lock.owns_lock()) return too_late;
@@ -104,10 +104,11 @@ absl::StatusOr<Key> LocalKeyStore::Get(const std::string& key_id, const KeyCall&
   const absl::StatusOr<std::string> id = CanonicalKeyId(key_id);
   if (!id.ok()) return id.status();
   StoredKey stored;
-  const absl::Status read = InTransaction(Access::kRead, call.deadline, [&](SqliteDatabase& database) {
+  const absl::Status read = InTransaction(Access::kRead, call.deadline, [&](SqliteDatabase& database) -> absl::Status {
     absl::StatusOr<StoredKey> found = FindStoredKey(database, *id);
-    if (found.ok()) stored = *std::move(found);
-    return found.status();
+    if (!found.ok()) return found.status();
+    stored = *std::move(found);
+    return absl::OkStatus();
   });
   if (!read.ok()) return read;
 
@@ -189,15 +190,14 @@ absl::StatusOr<std::string> LocalKeyStore::Store(StoredKey row, const SecretByte
 absl::Status LocalKeyStore::Delete(const std::string& key_id, bool force, const KeyCall& call) {
   const absl::StatusOr<std::string> id = CanonicalKeyId(key_id);
   if (!id.ok()) return id.status();
-  const absl::Status deleted =
-      InTransaction(Access::kWrite, call.deadline, [&](SqliteDatabase& database) -> absl::Status {
-        if (absl::Status found = FindStoredKey(database, *id).status(); !found.ok()) return found;
-        const absl::StatusOr<std::vector<FirstUseRecord>> records = FirstUsesOfKey(database, *id);
-        if (!records.ok()) return records.status();
-        if (!records->empty() && !force) return KeyInUse(*id, *records);
-        if (absl::Status dropped = DropFirstUsesOfKey(database, *id); !dropped.ok()) return dropped;
-        return DeleteStoredKey(database, *id);
-      });
+  absl::Status deleted = InTransaction(Access::kWrite, call.deadline, [&](SqliteDatabase& database) -> absl::Status {
+    if (absl::Status found = FindStoredKey(database, *id).status(); !found.ok()) return found;
+    const absl::StatusOr<std::vector<FirstUseRecord>> records = FirstUsesOfKey(database, *id);
+    if (!records.ok()) return records.status();
+    if (!records->empty() && !force) return KeyInUse(*id, *records);
+    if (absl::Status dropped = DropFirstUsesOfKey(database, *id); !dropped.ok()) return dropped;
+    return DeleteStoredKey(database, *id);
+  });
   if (!deleted.ok()) return deleted;
   // The wrapped key shall not stay in the log either. Whoever holds the lock now is not waited for: the log is emptied
   // again and again anyway.
