@@ -2,7 +2,7 @@
 
 import os
 
-from harness import CloudCase, UncachedCase
+from harness import CloudCase
 
 MAY = None  # no reason: it works
 
@@ -166,16 +166,6 @@ class Credentials(CloudCase):
         nova.delete_application_credential(credential)
         deleted = self.with_application_credential(credential, secret)
         self.assertEqual(self.refused("KEY_ACCESS_DENIED", lambda: self.create_key(deleted)).metadata["credential"], "agent")
-
-
-class DeletedCredential(UncachedCase):
-    def test_a_deleted_application_credential_is_noticed_in_mid_life(self):
-        nova = self.user("nova")
-        credential, secret = nova.application_credential("in use")
-        agent = self.agent({"barbican": self.application_section(credential, secret)})
-        key = self.create_key(agent)
-        nova.delete_application_credential(credential)
-        self.attach_refused("KEY_ACCESS_DENIED", agent, self.volume(), key)
 
 
 class OverTls(CloudCase):

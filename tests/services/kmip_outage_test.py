@@ -6,8 +6,8 @@ import time
 from harness import KmipCase
 from servers.front import Front
 
-SECONDS = 2  # the section's timeout, where something hangs
-GRACE = 1.5  # for a busy machine
+SECONDS = 3  # the section's timeout, where something hangs
+GRACE = 3  # for a busy machine
 
 
 class Outage(KmipCase):
@@ -53,7 +53,7 @@ class Outage(KmipCase):
         calls = [self.start_attach(self.short, self.volume(), self.key) for _ in range(4)]
         begin = time.monotonic()
         self.assertTrue(self.attach(self.short, self.volume(), local, "local")["formatted"])
-        self.assert_within(1, begin)
+        self.assert_within(2, begin)
         for call in calls:
             self.refused("KEY_MANAGER_TIMED_OUT", lambda pending=call: self.short.api.result(pending))
         self.server.process.thaw()
@@ -70,7 +70,7 @@ class DuringCalls(KmipCase):
         super().setUp()
         self.front = Front(self.server.port)
         self.addCleanup(self.front.close)
-        self.through_front = self.agent({"kmip": self.section(self.front.address, timeout="6s")})
+        self.through_front = self.agent({"kmip": self.section(self.front.address, timeout="15s")})
         self.key = self.create_key(self.through_front)
 
     def attach_in_flight(self):
@@ -94,11 +94,11 @@ class DuringCalls(KmipCase):
         self.refused("KEY_MANAGER_UNAVAILABLE", lambda: self.through_front.api.result(call))
 
     def test_a_pause_within_the_timeout_is_not_noticed(self):
-        call = self.attach_in_flight()
         self.server.process.freeze()
+        call = self.start_attach(self.through_front, self.volume(), self.key)
         time.sleep(0.5)  # the pause itself
+        self.assertFalse(call.done())
         self.server.process.thaw()
-        self.front.release()
         self.assertTrue(self.through_front.api.result(call).formatted)
 
 
@@ -137,7 +137,7 @@ class SeveralServers(KmipCase):
         self.opens(agent)
 
     def test_the_second_takes_over_when_the_first_hangs(self):
-        agent = self.agent({"kmip": self.section(self.server, self.second, timeout="4s")})
+        agent = self.agent({"kmip": self.section(self.server, self.second, timeout="6s")})
         self.opens(agent)
         self.server.process.freeze()
         self.opens(agent)

@@ -5,7 +5,6 @@ import socket
 import ssl
 
 from harness import CloudCase, KmipCase
-from harness.cloud_case import shared_cloud
 from servers.certificates import Authority
 from servers.front import Front, client_tls, server_tls
 
@@ -82,8 +81,8 @@ class Barbican(CloudCase):
         self.assertTrue(self.attach(agent, self.volume(), self.secret, "barbican")["formatted"])
 
     def test_a_server_without_tls_is_refused_where_tls_was_configured(self):
-        port = shared_cloud(tls=False).barbican.port
-        agent = self.agent({"barbican": self.section("nova", endpoint=f"https://127.0.0.1:{port}")})
+        port = self.front(self.cloud.barbican).port
+        agent = self.agent({"barbican": self.section("nova", endpoint=f"https://127.0.0.1:{port}", timeout="6s")})
         self.attach_refused("KEY_MANAGER_UNAVAILABLE", agent, self.volume(), self.secret)
 
     def test_the_systems_authorities_do_not_stand_in_for_the_configured_one(self):
@@ -106,7 +105,7 @@ class Kmip(KmipCase):
         return front
 
     def assert_refused(self, words, server, **keys):
-        agent = self.agent({"kmip": self.section(server, timeout="3s", **keys)})
+        agent = self.agent({"kmip": self.section(server, timeout="6s", **keys)})
         error = self.attach_refused("KEY_MANAGER_UNAVAILABLE", agent, self.volume(), self.key)
         self.assertTrue(any(word in error.message for word in words), error.message)
         last = agent.api("CheckKeyManager", key_manager="kmip").steps[-1]

@@ -56,7 +56,7 @@ class CloudCase(ServiceCase):
             "region": "RegionOne",
             "interface": "public",
             "ca_file": self.cloud.ca_file,
-            "timeout": "10s",
+            "timeout": "30s",
             **keys,
         }
         return {key: value for key, value in section.items() if value is not None}
