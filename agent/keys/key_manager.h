@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "encryptors/encryptor.h"
+#include "encryptors/reason.h"
 #include "encryptors/secret_bytes.h"
 
 namespace volcrypt {
@@ -77,8 +78,9 @@ struct KeyCopy {
 struct CheckStep {
   std::string name;  // resolve, connect, tls, authenticate, catalog, read, create; open for a file
   bool passed = false;
-  std::string detail;  // what was found
-  std::string remedy;  // what the operator can do, when it failed
+  std::string detail;            // what was found
+  std::string remedy;            // what the operator can do, when it failed
+  std::optional<Reason> reason;  // why it failed
 };
 
 // A place that keeps keys: a section [key_managers.NAME] of the configuration. Thread-safe. Every call is bounded by

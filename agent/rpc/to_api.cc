@@ -205,6 +205,7 @@ v1::CheckKeyManagerResponse ToApi(const std::vector<CheckStep>& steps) {
     step.set_passed(taken.passed);
     step.set_detail(ValidUtf8(taken.detail));
     step.set_remedy(ValidUtf8(taken.remedy));
+    if (taken.reason) step.set_reason(std::string(ReasonName(*taken.reason)));
   }
   return out;
 }

@@ -1,7 +1,6 @@
 #include "tools/volcryptctl/key_check.h"
 
 #include <algorithm>
-#include <array>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -16,15 +15,20 @@ namespace {
 
 using Step = v1::CheckKeyManagerResponse::Step;
 
-// Steps that fail because somebody says no. All others fail because somebody is not there.
-constexpr std::array<absl::string_view, 3> kPermissionSteps = {"authenticate", "read", "create"};
+constexpr absl::string_view kAway = "KEY_MANAGER_UNAVAILABLE";
+constexpr absl::string_view kTimedOut = "KEY_MANAGER_TIMED_OUT";
+
+// As the agent's own errors have them.
+absl::StatusCode CodeOf(absl::string_view reason) {
+  if (reason == kAway) return absl::StatusCode::kUnavailable;
+  return reason == kTimedOut ? absl::StatusCode::kDeadlineExceeded : absl::StatusCode::kFailedPrecondition;
+}
 
 absl::Status FailureAt(const Step& step, const std::string& key_manager) {
   const std::string who = key_manager.empty() ? "the default key manager" : absl::StrCat("key manager ", key_manager);
   const std::string message = absl::StrCat(who, " fails at the step ", step.name());
-  const bool is_denied = std::ranges::find(kPermissionSteps, step.name()) != kPermissionSteps.end();
-  return is_denied ? OwnError(absl::StatusCode::kFailedPrecondition, "KEY_ACCESS_DENIED", message)
-                   : OwnError(absl::StatusCode::kUnavailable, "KEY_MANAGER_UNAVAILABLE", message);
+  const absl::string_view reason = step.reason().empty() ? kAway : absl::string_view(step.reason());
+  return OwnError(CodeOf(reason), reason, message);
 }
 
 void PrintSteps(Session& session, const v1::CheckKeyManagerResponse& response) {

@@ -7,8 +7,8 @@
 
 namespace volcrypt::ctl {
 
-// Prints what a key manager's use needs, step by step. When one failed the result is the error that names it:
-// KEY_ACCESS_DENIED where the agent is not let in, else KEY_MANAGER_UNAVAILABLE.
+// Prints what a key manager's use needs, step by step. When one failed the result is the error that names it, with the
+// step's reason.
 absl::Status CheckKeyManager(const std::string& key_manager, Session& session);
 
 }  // namespace volcrypt::ctl

@@ -123,9 +123,11 @@ std::vector<CheckStep> FixedKeyManager::Check(const KeyCall&) {
   const absl::StatusOr<SecretBytes> key = ReadKey(options_.file);
   if (!key.ok()) {
     step.detail = std::string(key.status().message());
+    step.reason = ReasonOf(key.status());
     step.remedy = "mend the file; until the next start the agent goes on with the key that it has read";
   } else if (!SameSecret(*key, key_)) {
     step.detail = absl::StrCat(options_.file.path, " holds another key than the agent has read at its start");
+    step.reason = Reason::kKeyUnfit;
     step.remedy = "put the key back, or restart volcryptd if this is the one that opens the volumes";
   } else {
     step.passed = true;

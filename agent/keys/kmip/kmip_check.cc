@@ -57,14 +57,17 @@ class ServerCheck {
     return true;
   }
 
-  bool Failed(const std::string& name, absl::string_view detail, const std::string& remedy) {
-    steps_.push_back(
-        {.name = name, .passed = false, .detail = absl::StrCat(ToString(endpoint_), ": ", detail), .remedy = remedy});
+  bool Failed(const std::string& name, Reason reason, absl::string_view detail, const std::string& remedy) {
+    steps_.push_back({.name = name,
+                      .passed = false,
+                      .detail = absl::StrCat(ToString(endpoint_), ": ", detail),
+                      .remedy = remedy,
+                      .reason = reason});
     return false;
   }
 
   bool Failed(const std::string& name, const absl::Status& error, const std::string& remedy) {
-    return Failed(name, absl::string_view(error.message()), remedy);
+    return Failed(name, ReasonOf(error).value_or(Reason::kKeyManagerUnavailable), error.message(), remedy);
   }
 
   bool Reach() {
@@ -142,7 +145,7 @@ class ServerCheck {
     }
     const std::string detail = absl::StrCat(before, "offers ", absl::StrJoin(offered, ", "));
     if (missing.empty()) return Passed(step, absl::StrCat(detail, "; which keys we may use, only using them tells"));
-    return Failed(step, absl::StrCat(detail, "; lacks ", absl::StrJoin(missing, ", ")),
+    return Failed(step, Reason::kKeyAccessDenied, absl::StrCat(detail, "; lacks ", absl::StrJoin(missing, ", ")),
                   "switch these operations on for this client in the server's configuration");
   }
 

@@ -250,7 +250,8 @@ std::vector<CheckStep> LocalKeyStore::Check(const KeyCall& call) {
         {.name = name,
          .passed = status.ok(),
          .detail = status.ok() ? detail : std::string(status.message()),
-         .remedy = status.ok() ? "" : "mend what is said here; docs/key-managers.md tells what the store needs"});
+         .remedy = status.ok() ? "" : "mend what is said here; docs/key-managers.md tells what the store needs",
+         .reason = ReasonOf(status)});
     return status.ok();
   };
   const std::string& path = database_->Path();

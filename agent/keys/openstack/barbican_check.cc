@@ -30,20 +30,22 @@ class Check {
 
  private:
   bool Pass(const char* name, const std::string& detail) {
-    steps_.push_back({.name = name, .passed = true, .detail = detail, .remedy = ""});
+    steps_.push_back({.name = name, .passed = true, .detail = detail});
     return true;
   }
 
-  bool Fail(const char* name, const std::string& detail, const std::string& remedy) {
-    steps_.push_back({.name = name, .passed = false, .detail = detail, .remedy = remedy});
+  bool Fail(const char* name, Reason reason, const std::string& detail, const std::string& remedy) {
+    steps_.push_back({.name = name, .passed = false, .detail = detail, .remedy = remedy, .reason = reason});
     return false;
   }
 
   // The messages of errors end in what to do.
   bool Fail(const char* name, const absl::Status& error) {
     const std::string text(error.message());
+    const Reason reason = ReasonOf(error).value_or(Reason::kKeyManagerUnavailable);
     const size_t at = text.rfind("; ");
-    return at == std::string::npos ? Fail(name, text, "") : Fail(name, text.substr(0, at), text.substr(at + 2));
+    return at == std::string::npos ? Fail(name, reason, text, "")
+                                   : Fail(name, reason, text.substr(0, at), text.substr(at + 2));
   }
 
   HttpAnswer Ask(const std::string& url) { return call_.Services().http.Send({.url = url}, call_.Deadline()); }
@@ -75,7 +77,10 @@ class Check {
   }
 
   bool FailToReach(const char* name, const char* server, const std::string& where, const HttpAnswer& answer) {
-    return Fail(name, absl::StrCat(where, ": ", PlainLine(answer.failure_text)), RemedyOf(answer.failure, server));
+    const Reason reason =
+        answer.failure == HttpFailure::kTimedOut ? Reason::kKeyManagerTimedOut : Reason::kKeyManagerUnavailable;
+    return Fail(name, reason, absl::StrCat(where, ": ", PlainLine(answer.failure_text)),
+                RemedyOf(answer.failure, server));
   }
 
   bool Authenticate() {

@@ -116,7 +116,11 @@ TEST_F(ServerKeysTest, WrongFieldsOfACopyAreRefusedBeforeAKeyManagerIsAsked) {
 
 TEST_F(ServerKeysTest, CheckAnswersEveryStepOfTheKeyManagerThatIsNamed) {
   other_keys_->check_steps = {{.name = "connect", .passed = true, .detail = "there", .remedy = ""},
-                              {.name = "authenticate", .passed = false, .detail = "no \xff", .remedy = "set it"}};
+                              {.name = "authenticate",
+                               .passed = false,
+                               .detail = "no \xff",
+                               .remedy = "set it",
+                               .reason = Reason::kKeyAccessDenied}};
   v1::CheckKeyManagerRequest check;
   check.set_key_manager("other");
   v1::CheckKeyManagerResponse checked;
@@ -127,6 +131,8 @@ TEST_F(ServerKeysTest, CheckAnswersEveryStepOfTheKeyManagerThatIsNamed) {
   EXPECT_EQ(checked.steps(0).detail(), "there");
   EXPECT_FALSE(checked.steps(1).passed());
   EXPECT_EQ(checked.steps(1).remedy(), "set it");
+  EXPECT_EQ(checked.steps(0).reason(), "");
+  EXPECT_EQ(checked.steps(1).reason(), "KEY_ACCESS_DENIED");
   check.set_key_manager("nowhere");
   EXPECT_EQ(RpcOutcome(stub_->CheckKeyManager(Patient().get(), check, &checked)), "UNKNOWN_KEY_MANAGER");
 }

@@ -6,7 +6,8 @@ namespace {
 class KeyCheckTest : public CliTest {
  protected:
   // The steps before the one that fails have passed.
-  void FailAt(const std::string& failing, const std::string& detail, const std::string& remedy) {
+  void FailAt(const std::string& failing, const std::string& detail, const std::string& remedy,
+              const std::string& reason = "KEY_MANAGER_UNAVAILABLE") {
     v1::CheckKeyManagerResponse response;
     for (const std::string name : {"resolve", "connect", "tls", "authenticate", "catalog", "read", "create"}) {
       v1::CheckKeyManagerResponse::Step& step = *response.add_steps();
@@ -14,6 +15,7 @@ class KeyCheckTest : public CliTest {
       step.set_passed(name != failing);
       step.set_detail(name == failing ? detail : "fine");
       if (name == failing) step.set_remedy(remedy);
+      if (name == failing) step.set_reason(reason);
       if (name == failing) break;
     }
     agent_.keys.check.AnswerWith(response);
@@ -51,22 +53,26 @@ TEST_F(KeyCheckTest, FailedStepSaysWhatToDo) {
   EXPECT_EQ(result.err, "volcryptctl: key manager barbican fails at the step connect (KEY_MANAGER_UNAVAILABLE)\n");
 }
 
-TEST_F(KeyCheckTest, StatusTellsWhetherSomebodyIsAwayOrSaysNo) {
+TEST_F(KeyCheckTest, StatusTellsWhetherSomebodyIsAwayOrSlowOrSaysNoAtWhateverStep) {
   const std::vector<std::pair<std::string, int>> cases = {
-      {"resolve", 7}, {"connect", 7}, {"tls", 7}, {"catalog", 7}, {"authenticate", 2}, {"read", 2}, {"create", 2}};
-  for (const auto& [step, status] : cases) {
-    FailAt(step, "no", "");
-    EXPECT_EQ(Run({"key", "check"}).status, status) << step;
+      {"KEY_MANAGER_UNAVAILABLE", 7}, {"KEY_MANAGER_TIMED_OUT", 8}, {"KEY_ACCESS_DENIED", 2}, {"KEY_UNFIT", 2}, {"", 7},
+      {"FROM_THE_FUTURE", 6}};
+  for (const auto& [reason, status] : cases) {
+    for (const char* const step : {"connect", "authenticate", "read", "create"}) {
+      FailAt(step, "no", "", reason);
+      EXPECT_EQ(Run({"key", "check"}).status, status) << reason << " at " << step;
+    }
   }
 }
 
 TEST_F(KeyCheckTest, JsonHasEveryStepAlsoWhenOneFailed) {
-  FailAt("authenticate", "401", "set the password");
+  FailAt("authenticate", "401", "set the password", "KEY_ACCESS_DENIED");
   const Result result = Run({"key", "check", "-o", "json"});
   EXPECT_EQ(result.status, 2);
   EXPECT_EQ(result.Json()["steps"].size(), 4U);
   EXPECT_EQ(result.Json()["steps"][3].dump(),
-            R"({"name":"authenticate","passed":false,"detail":"401","remedy":"set the password"})");
+            R"({"name":"authenticate","passed":false,"detail":"401","remedy":"set the password",)"
+            R"("reason":"KEY_ACCESS_DENIED"})");
   EXPECT_EQ(result.ErrorJson()["error"]["reason"], "KEY_ACCESS_DENIED");
 }
 

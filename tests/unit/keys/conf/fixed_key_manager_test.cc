@@ -127,12 +127,14 @@ TEST_F(FixedKeyManagerTest, CheckReadsTheFileAgain) {
   EXPECT_FALSE(steps[0].passed);
   EXPECT_THAT(steps[0].detail, HasSubstr("another key"));
   EXPECT_THAT(steps[0].remedy, HasSubstr("restart volcryptd"));
+  EXPECT_EQ(steps[0].reason, Reason::kKeyUnfit);
 
   ASSERT_EQ(chmod(File().c_str(), 0644), 0);
   steps = manager->Check(Soon());
   EXPECT_FALSE(steps[0].passed);
   EXPECT_THAT(steps[0].detail, HasSubstr("chmod 600"));
   EXPECT_FALSE(steps[0].remedy.empty());
+  EXPECT_EQ(steps[0].reason, Reason::kKeyManagerUnavailable);
 }
 
 }  // namespace

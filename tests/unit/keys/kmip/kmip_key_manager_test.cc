@@ -298,6 +298,7 @@ TEST_F(KmipKeyManagerTest, PasswordsAreCheckedByTheServerAndNotRetried) {
   EXPECT_EQ(steps.back().name, "authenticate");
   EXPECT_FALSE(steps.back().passed);
   EXPECT_THAT(steps.back().remedy, HasSubstr("password_file"));
+  EXPECT_EQ(steps.back().reason, Reason::kKeyAccessDenied);
 }
 
 }  // namespace

@@ -260,6 +260,7 @@ TEST_F(KmipServersTest, CheckStopsAtTheFirstStepThatFails) {
   EXPECT_FALSE(steps.back().passed);
   EXPECT_THAT(steps.back().detail, HasSubstr(closed.Address()));
   EXPECT_FALSE(steps.back().remedy.empty());
+  EXPECT_EQ(steps.back().reason, Reason::kKeyManagerUnavailable);
 }
 
 }  // namespace

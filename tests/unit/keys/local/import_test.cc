@@ -128,6 +128,7 @@ TEST_F(CheckTest, PassesAndChangesNothing) {
   const std::vector<CheckStep> steps = store->Check(Soon());
   EXPECT_EQ(Steps(steps), "open passed\nread passed\ncreate passed\n");
   EXPECT_EQ(steps[1].detail, "keys in it: 1");
+  EXPECT_EQ(steps[1].reason, std::nullopt);
   EXPECT_EQ(Steps(store->Check(Soon())), Steps(steps));
 }
 
@@ -138,6 +139,7 @@ TEST_F(CheckTest, FailsAtAFileThatOthersMayRead) {
   EXPECT_EQ(Steps(steps), "open failed\n");
   EXPECT_THAT(steps[0].detail, HasSubstr("chmod 600"));
   EXPECT_FALSE(steps[0].remedy.empty());
+  EXPECT_EQ(steps[0].reason, Reason::kKeyManagerUnavailable);
 }
 
 TEST_F(CheckTest, FailsAtAMissingStore) {

@@ -49,6 +49,7 @@ TEST_F(BarbicanCheckTest, KeystoneThatIsAwayFailsToConnect) {
   const std::vector<CheckStep> steps = Check(config);
   EXPECT_THAT(NamesOf(steps), ElementsAre("resolve", "connect failed"));
   EXPECT_THAT(steps.back().remedy, HasSubstr("Keystone is running"));
+  EXPECT_EQ(steps.back().reason, Reason::kKeyManagerUnavailable);
 }
 
 TEST_F(BarbicanCheckTest, UnknownHostFailsToResolve) {
@@ -73,7 +74,21 @@ TEST_F(BarbicanCheckTest, SilentKeystoneFailsToConnect) {
   cloud_.Always("GET", "/v3", {.manner = Manner::kNever});
   BarbicanConfig config = cloud_.Config();
   config.timeout = absl::Milliseconds(300);
-  EXPECT_THAT(NamesOf(Check(config)), ElementsAre("resolve", "connect failed"));
+  const std::vector<CheckStep> steps = Check(config);
+  EXPECT_THAT(NamesOf(steps), ElementsAre("resolve", "connect failed"));
+  EXPECT_EQ(steps.back().reason, Reason::kKeyManagerTimedOut);
+}
+
+TEST_F(BarbicanCheckTest, OutageAfterTheFirstStepsIsNoRefusal) {
+  cloud_.Always("POST", "/v3/auth/tokens", {.status = 503, .body = "{}"});
+  EXPECT_EQ(Check().back().reason, Reason::kKeyManagerUnavailable);
+}
+
+TEST_F(BarbicanCheckTest, BarbicanThatAnswersNothingButErrorsIsNoRefusal) {
+  cloud_.Always("GET", "/v1/secrets", BarbicanError(500, "Internal Server Error"));
+  const std::vector<CheckStep> steps = Check();
+  EXPECT_EQ(NamesOf(steps).back(), "read failed");
+  EXPECT_EQ(steps.back().reason, Reason::kKeyManagerUnavailable);
 }
 
 TEST_F(BarbicanCheckTest, RefusedCredentialsFailToAuthenticate) {
@@ -81,6 +96,7 @@ TEST_F(BarbicanCheckTest, RefusedCredentialsFailToAuthenticate) {
   const std::vector<CheckStep> steps = Check();
   EXPECT_THAT(NamesOf(steps), ElementsAre("resolve", "connect", "tls", "authenticate failed"));
   EXPECT_THAT(steps.back().remedy, HasSubstr("password"));
+  EXPECT_EQ(steps.back().reason, Reason::kKeyAccessDenied);
 }
 
 TEST_F(BarbicanCheckTest, CatalogWithoutBarbicanFails) {
@@ -104,6 +120,7 @@ TEST_F(BarbicanCheckTest, UserWithoutRolesFailsToRead) {
   const std::vector<CheckStep> steps = Check();
   EXPECT_EQ(NamesOf(steps).back(), "read failed");
   EXPECT_THAT(steps.back().remedy, HasSubstr("creator and member"));
+  EXPECT_EQ(steps.back().reason, Reason::kKeyAccessDenied);
 }
 
 TEST_F(BarbicanCheckTest, UserWhoMayOnlyReadFailsToCreate) {
