@@ -1,5 +1,5 @@
-// Precompiled: what nearly every source includes, and what takes longest to read. Each file still includes what it uses;
-// -Db_pch=false shows that it does.
+// Precompiled: what nearly every source includes, and what takes longest to read. Each file still includes what it
+// uses; -Db_pch=false shows that it does.
 #include <memory>
 #include <optional>
 #include <string>

@@ -37,7 +37,7 @@ class FakeKeyManager : public KeyManager {
   std::vector<KeyCopy> imported;
   std::vector<KeyType> imported_types;
   bool high_entropy = true;  // of every key
-  std::string warning;  // of every call, when it is set
+  std::string warning;       // of every call, when it is set
 
   absl::StatusOr<Key> Get(const std::string& key_id, const KeyCall& call) override {
     if (absl::Status failure = Ask("get " + key_id, on_get, key_id, call); !failure.ok()) return failure;
