@@ -3,9 +3,9 @@
 //   keys_bench CONFIGURATION KEY_MANAGER KEY_ID ROUNDS      KEY_ID "new": makes one
 // Prints "sample volcrypt-KEY_MANAGER cold|warm MILLISECONDS" lines: cold is the first fetch after a start.
 
-#include <cstdlib>
 #include <string>
 
+#include "absl/strings/numbers.h"
 #include "absl/time/clock.h"
 #include "agent/config.h"
 #include "agent/keys/key_manager_factory.h"
@@ -58,7 +58,10 @@ void Run(const std::string& configuration, const std::string& name, std::string 
 }  // namespace volcrypt::bench
 
 int main(int argc, char** argv) {
-  if (argc != 5) volcrypt::bench::Fail("usage: keys_bench CONFIGURATION KEY_MANAGER KEY_ID ROUNDS");
-  volcrypt::bench::Run(argv[1], argv[2], argv[3], std::atoi(argv[4]));
+  int rounds = 0;
+  if (argc != 5 || !absl::SimpleAtoi(argv[4], &rounds)) {
+    volcrypt::bench::Fail("usage: keys_bench CONFIGURATION KEY_MANAGER KEY_ID ROUNDS");
+  }
+  volcrypt::bench::Run(argv[1], argv[2], argv[3], rounds);
   return 0;
 }

@@ -1,9 +1,9 @@
 // fake_helper --socket PATH --state DIR: volcrypt-helper's protocol over files in place of devices. For the tests of
 // key managers, which run where there is no device-mapper.
 
-#include <cstdio>
 #include <exception>
 #include <filesystem>
+#include <iostream>
 #include <memory>
 #include <utility>
 
@@ -36,9 +36,9 @@ int main(int argc, char** argv) {
   try {
     const absl::Status status = volcrypt::Serve(argc, argv);
     if (status.ok()) return 0;
-    fprintf(stderr, "fake_helper: %s\n", std::string(status.message()).c_str());
+    std::cerr << "fake_helper: " << status.message() << "\n";
   } catch (const std::exception& error) {
-    fprintf(stderr, "fake_helper: %s\n", error.what());
+    std::cerr << "fake_helper: " << error.what() << "\n";
   }
   return 1;
 }
