@@ -150,8 +150,9 @@ absl::Status AttachSequence::ChooseKey() {
   if (!inspection.ok()) return inspection.status();
   absl::StatusOr<KeyReference> key =
       KeyNamedByHeader(*inspection, request_.volume_id, surroundings_.default_key_manager);
-  if (key.ok()) request_.key = *std::move(key);
-  return key.status();
+  if (!key.ok()) return key.status();
+  request_.key = *std::move(key);
+  return absl::OkStatus();
 }
 
 const absl::StatusOr<Key>& AttachSequence::FetchedKey() {
