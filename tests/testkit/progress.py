@@ -4,6 +4,11 @@ import time
 import unittest
 
 
+def in_short(trouble):
+    """The message of a traceback: its last line, or as much of that as a list of failures has room for."""
+    return trouble.strip().splitlines()[-1].strip()[:120]
+
+
 class Progress(unittest.TestResult):
     """One line a test, written at once; what failed with its traceback and the log of that time."""
 
@@ -31,7 +36,7 @@ class Progress(unittest.TestResult):
             print(f"ok    {name} ({seconds:.1f} s)", flush=True)
         else:
             self.failed += 1
-            print(f"FAIL  {name} ({seconds:.1f} s)", flush=True)
+            print(f"FAIL  {name} ({seconds:.1f} s): {in_short(self._troubles[0])}", flush=True)
             for trouble in self._troubles:
                 print("      " + trouble.replace("\n", "\n      ").rstrip())
             log = self._since(self._begin_mark)[-6000:].rstrip()
@@ -43,7 +48,7 @@ class Progress(unittest.TestResult):
         self._troubles.append(self.errors[-1][1])
         if not isinstance(test, unittest.TestCase):  # setUpClass, tearDownClass
             self.failed += 1
-            print(f"FAIL  {test}\n      " + self._troubles[-1].replace("\n", "\n      "), flush=True)
+            print(f"FAIL  {test}: {in_short(self._troubles[-1])}\n      " + self._troubles[-1].replace("\n", "\n      "), flush=True)
 
     def addFailure(self, test, err):
         super().addFailure(test, err)
