@@ -85,28 +85,21 @@ class FileVolumes(NodeCase):
     def test_a_worker_killed_while_it_waits_for_the_disk_takes_its_loop_device_along(self):
         disk = self.linear(self.device(mib=128))
         run("mkfs.ext4", "-q", disk.path)
-        directory = os.path.join(paths.VOLUMES, "on-a-disk")
-        os.mkdir(directory)
-        run("mount", disk.path, directory)
-        try:
-            file = FileVolume(mib=32, name="on-a-disk/volume")
-            file.write(20 * MIB, b"to be read from the disk")
-            run("sync", "--file-system", file.path)
-            run("mount", "-o", "remount", directory)
-            with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as caches:
-                caches.write("3")
-            disk.suspend()
-            calling = self.ctl.start("attach", self.volume_id(), file.path, "--key", self.key())
-            worker = wait_until(self.waiting_worker, what="a worker that waits for the disk")
-            os.kill(worker, signal.SIGKILL)
-            disk.resume()
-            self.assertEqual(self.ctl.finish(calling).reason, "WORKER_FAILED")
-            self.assertFalse(is_alive(worker))
-            wait_until(lambda: not loops_over_volumes(), what="the loop device to go")
-        finally:
-            disk.resume()
-            run("umount", directory)
-            os.rmdir(directory)
+        directory = self.mounted(disk, "on-a-disk")
+        file = FileVolume(mib=32, name="on-a-disk/volume")
+        file.write(20 * MIB, b"to be read from the disk")
+        run("sync", "--file-system", file.path)
+        run("mount", "-o", "remount", directory)
+        with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as caches:
+            caches.write("3")
+        disk.suspend()
+        calling = self.ctl.start("attach", self.volume_id(), file.path, "--key", self.key())
+        worker = wait_until(self.waiting_worker, what="a worker that waits for the disk")
+        os.kill(worker, signal.SIGKILL)
+        disk.resume()
+        self.assertEqual(self.ctl.finish(calling).reason, "WORKER_FAILED")
+        self.assertFalse(is_alive(worker))
+        wait_until(lambda: not loops_over_volumes(), what="the loop device to go")
 
     def waiting_worker(self):
         """A worker in uninterruptible sleep, which is where a read waits."""

@@ -37,8 +37,12 @@ class HungCase(NodeCase):
 
     def hung_workers(self, count):
         """When the others have ended, which they do a moment after their answer."""
-        wait_until(lambda: len(self.agent.worker_pids()) == count, what=f"{count} workers to hang")
-        return self.agent.worker_pids()
+
+        def hung():
+            workers = self.agent.worker_pids()
+            return workers if len(workers) == count else None
+
+        return wait_until(hung, what=f"{count} workers to hang")
 
     def workers_end(self):
         wait_until(lambda: not self.agent.worker_pids(), 30, "the workers to end")

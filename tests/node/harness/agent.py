@@ -102,10 +102,11 @@ class Agent:
 
     def helper_pids(self):
         """Of the resident helper; its workers are its children."""
-        return [pid for pid in self._all_helpers() if not self._is_worker(pid)]
+        return [pid for pid in self._helpers_named("volcrypt-helper") if not self._is_child_of_helper(pid)]
 
     def worker_pids(self):
-        return [pid for pid in self._all_helpers() if self._is_worker(pid)]
+        """Of those that have an operation. A spare worker has none, and ends with the helper."""
+        return self._helpers_named("volcrypt-worker")
 
     def log(self, since=0):
         with open(self.log_path, encoding="utf-8", errors="replace") as file:
@@ -142,22 +143,22 @@ class Agent:
         return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0
 
     @staticmethod
-    def _all_helpers():
-        """Without the spare workers, which have nothing to do and end with the helper."""
+    def _helpers_named(comm):
+        """The processes of the helper's program that say that they are this. A child is called as its parent at first."""
         found = []
         for name in filter(str.isdigit, os.listdir("/proc")):
             try:
                 if os.readlink(f"/proc/{name}/exe") != os.path.realpath(paths.HELPER):
                     continue
                 with open(f"/proc/{name}/comm", encoding="ascii", errors="replace") as file:
-                    if file.read().strip() != "volcrypt-spare" and is_alive(int(name)):
+                    if file.read().strip() == comm and is_alive(int(name)):
                         found.append(int(name))
             except OSError:
                 continue
         return found
 
-    @classmethod
-    def _is_worker(cls, pid):
+    @staticmethod
+    def _is_child_of_helper(pid):
         try:
             with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
                 parent = int(file.read().rpartition(")")[2].split()[1])

@@ -8,7 +8,7 @@ import uuid
 from harness import paths
 from harness.agent import Agent
 from harness.ctl import Ctl
-from harness.devices import Device, DmDevice, FileVolume, mapping_path, run
+from harness.devices import Device, DmDevice, FileVolume, Mount, mapping_path, run
 from testkit.api import Api, ApiError, as_json
 from testkit.waiting import wait_until
 
@@ -66,6 +66,7 @@ class NodeCase(unittest.TestCase):
 
     def setUp(self):
         self._resources = []
+        self._loops_before = leftover_loops()  # of a test that failed: not this one's fault
         self._api, self._api_of = None, None
         self.ctl = Ctl()
         self.agent.drop_fail_point()
@@ -87,10 +88,12 @@ class NodeCase(unittest.TestCase):
         if self._api is not None:
             self._api.close()
         left = attached_volumes()
-        for resource in reversed(self._resources):
-            resource.close()
+        with contextlib.ExitStack() as stack:  # which closes the others too when one cannot be closed
+            for resource in self._resources:
+                stack.callback(resource.close)
         self.assertEqual(left, [], "mappings that would not detach")
-        self.assertEqual(leftover_loops(), [], "loop devices left behind")
+        loops = [loop for loop in leftover_loops() if loop not in self._loops_before]
+        self.assertEqual(loops, [], "loop devices left behind")
 
     # Things to test with. Removed after the test.
 
@@ -102,6 +105,10 @@ class NodeCase(unittest.TestCase):
 
     def linear(self, device, **options):
         return self._keep(DmDevice.linear(device, **options))
+
+    def mounted(self, device, name):
+        """The directory of this name among the volumes, with the device's file system in it."""
+        return self._keep(Mount(device, name)).path
 
     def dm(self, table, over=None, **options):
         return self._keep(DmDevice(table, over, **options))

@@ -91,6 +91,19 @@ class FileVolume(_Bytes):
         os.unlink(self.path)
 
 
+class Mount:
+    """A file system where the configuration allows volumes."""
+
+    def __init__(self, device, name):
+        self.path = os.path.join(paths.VOLUMES, name)
+        os.mkdir(self.path)
+        run("mount", device.path, self.path)
+
+    def close(self):
+        run("umount", self.path)
+        os.rmdir(self.path)
+
+
 class BlockDevice(_Bytes):
     """Any block device, such as a mapping, by its path."""
 
