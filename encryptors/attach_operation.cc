@@ -372,9 +372,9 @@ void AttachOperation::RecordOpened(const LuksHeader& header) {
     warnings_.push_back(absl::StrCat("volume ", request_.volume_id, " was LUKS ", known_->luks_uuid,
                                      " when this host last opened it, and is LUKS ", header.uuid, " now"));
   }
-  if (same && !known_->cipher.empty() && known_->key.key_id == request_.key.key_id &&
-      known_->key.key_manager == request_.key.key_manager)
-    return;
+  const bool same_key =
+      known_ && known_->key.key_id == request_.key.key_id && known_->key.key_manager == request_.key.key_manager;
+  if (same && same_key && !known_->cipher.empty()) return;
   VolumeRecord record{.volume_id = request_.volume_id,
                       .luks_uuid = header.uuid,
                       .format = header.encryption.format,
