@@ -62,6 +62,14 @@ class Luks2(HostileCase):
         self.segment()["encryption"] = "aes-ecb"
         self.assert_refused_after_write("aes-ecb")
 
+    def test_another_cipher_than_this_host_has_seen_though_it_is_allowed(self):
+        self.segment()["encryption"] = "aes-xts-plain"
+        self.assert_refused_after_write("aes-xts-plain,", "aes-xts-plain64,", "has seen")
+
+    def test_other_sectors_than_this_host_has_seen(self):
+        self.segment()["sector_size"] = {512: 4096, 4096: 512}[self.segment()["sector_size"]]
+        self.assert_refused_after_write("sectors of 512", "sectors of 4096")
+
     def test_a_segment_moved_over_the_header(self):
         self.segment()["offset"] = "0"
         self.assert_refused_after_write("byte 0", "inside the header")

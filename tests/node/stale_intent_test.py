@@ -115,6 +115,22 @@ class ForeignDataSince(FirstUseCase):
         self.assert_refused("HEADER_DAMAGED")
 
 
+class AnotherDevice(FirstUseCase):
+    """A wrong path leads to a device whose content looks like a state of the interrupted format."""
+
+    def test_what_looks_interrupted_there_is_left_alone(self):
+        for luks, offset in (("luks1", MIB), ("luks2", 2 * SECOND_HEADER)):
+            with self.subTest(luks):
+                self.begin_anew()
+                luks_uuid = self.interrupt(FORMAT_BEGINS, "--format", luks)
+                mine, self.disk = self.disk, self.device(mib=24)
+                self.disk.write(offset, b"somebody's data")
+                self.assert_refused("DEVICE_NOT_BLANK", "--format", luks)
+                self.disk = mine
+                self.disk.write(offset, b"what the wipe left")
+                self.assert_converged(self.attach_again("--format", luks), luks_uuid, luks)
+
+
 class FormattedElsewhereSince(FirstUseCase):
     """Another host has formatted, used or erased the volume: the intent of this one is over."""
 

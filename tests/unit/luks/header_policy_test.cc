@@ -42,6 +42,23 @@ TEST(HeaderPolicyTest, RefusesDataWhereThisHostDidNotPutIt) {
   EXPECT_TRUE(CheckHeader(crypt.get(), policy).ok());
 }
 
+TEST(HeaderPolicyTest, RefusesAnotherEncryptionThanThisHostHasSeen) {
+  LuksImage image;
+  const CryptDevice crypt = image.Format(CRYPT_LUKS2, "p");
+  HeaderPolicy policy = kUsual;
+  policy.known_encryption = ReadLuksHeader(crypt.get()).encryption;
+  EXPECT_TRUE(CheckHeader(crypt.get(), policy).ok()) << CheckHeader(crypt.get(), policy);
+  const Encryption seen = policy.known_encryption;
+  policy.known_encryption.cipher = "aes-cbc-essiv:sha256";
+  EXPECT_TRUE(HasReason(CheckHeader(crypt.get(), policy), Reason::kHeaderRefused));
+  policy.known_encryption = seen;
+  policy.known_encryption.key_size_bits *= 2;
+  EXPECT_TRUE(HasReason(CheckHeader(crypt.get(), policy), Reason::kHeaderRefused));
+  policy.known_encryption = seen;
+  policy.known_encryption.sector_size_bytes += 512;
+  EXPECT_TRUE(HasReason(CheckHeader(crypt.get(), policy), Reason::kHeaderRefused));
+}
+
 TEST(HeaderPolicyTest, NoConfigurationAllowsAnUnknownCipher) {
   EXPECT_FALSE(IsAllowedEncryption({.cipher = "cipher_null-ecb", .key_size_bits = 256}, {"cipher_null-ecb"}));
   EXPECT_TRUE(IsAllowedEncryption({.cipher = "aes-xts-plain64", .key_size_bits = 256}, kUsual.allowed_ciphers));

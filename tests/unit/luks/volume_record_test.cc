@@ -18,9 +18,13 @@ VolumeRecord Example() {
   return {.volume_id = "vol-1",
           .luks_uuid = "0fd6f9a9-7c6a-4d29-8d5c-0a4a7e6f3c11",
           .format = Format::kLuks2,
+          .cipher = "aes-xts-plain64",
+          .key_size_bits = 512,
+          .sector_size_bytes = 4096,
           .key = {"local", "key-1"},
           .formatted_at = absl::FromUnixSeconds(1000000000),
-          .data_offset_bytes = 2097152};
+          .data_offset_bytes = 2097152,
+          .device = "size=20971520 wwid=naa.5000 serial= dm="};
 }
 
 TEST(VolumeRecordTest, ReadsBackWhatItWrote) {
@@ -30,6 +34,10 @@ TEST(VolumeRecordTest, ReadsBackWhatItWrote) {
   EXPECT_EQ(record->format, Format::kLuks2);
   EXPECT_EQ(record->formatted_at, Example().formatted_at);
   EXPECT_EQ(record->data_offset_bytes, Example().data_offset_bytes);
+  EXPECT_EQ(record->cipher, Example().cipher);
+  EXPECT_EQ(record->key_size_bits, 512U);
+  EXPECT_EQ(record->sector_size_bytes, 4096U);
+  EXPECT_EQ(record->device, Example().device);
 }
 
 TEST(VolumeRecordTest, EveryTruncationIsRefused) {
