@@ -120,8 +120,9 @@ absl::StatusOr<AttachRequest> MakeAttachRequest(const AttachCall& call, const Vo
   absl::StatusOr<KeyReference> key = MakeKey(call);
   if (!key.ok()) return key.status();
 
-  const bool first_use_allowed =
-      call.first_use == FirstUse::kUnspecified ? config.format_if_blank : call.first_use == FirstUse::kFormatIfBlank;
+  const bool first_use_allowed = call.first_use == FirstUsePolicy::kUnspecified
+                                     ? config.format_if_blank
+                                     : call.first_use == FirstUsePolicy::kFormatIfBlank;
   const bool may_format = first_use_allowed && !call.read_only && !key->key_id.empty();
   return AttachRequest{.volume_id = call.volume_id,
                        .device = call.device,

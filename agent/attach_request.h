@@ -12,7 +12,7 @@
 namespace volcrypt {
 
 enum class AttachMode : uint8_t { kUnspecified, kHostMapping, kLibvirtSecret };
-enum class FirstUse : uint8_t { kUnspecified, kFormatIfBlank, kRefuse };
+enum class FirstUsePolicy : uint8_t { kUnspecified, kFormatIfBlank, kRefuse };
 
 // AttachVolumeRequest as it came, in words of our own (proto/volcrypt/v1/volume_encryptor.proto says what each means).
 struct AttachCall {
@@ -22,7 +22,7 @@ struct AttachCall {
   Encryption encryption;
   bool encryption_none = false;  // FORMAT_NONE was asked for
   AttachMode mode = AttachMode::kUnspecified;
-  FirstUse first_use = FirstUse::kUnspecified;
+  FirstUsePolicy first_use = FirstUsePolicy::kUnspecified;
   bool read_only = false;
   bool allow_discards = false;
   bool register_libvirt_secret = false;

@@ -81,16 +81,16 @@ absl::Status ModeFromApi(int number, AttachMode& mode) {
   return absl::OkStatus();
 }
 
-absl::Status FirstUseFromApi(int number, FirstUse& first_use) {
+absl::Status FirstUseFromApi(int number, FirstUsePolicy& first_use) {
   switch (number) {
     case v1::AttachVolumeRequest::FIRST_USE_UNSPECIFIED:
-      first_use = FirstUse::kUnspecified;
+      first_use = FirstUsePolicy::kUnspecified;
       break;
     case v1::AttachVolumeRequest::FIRST_USE_FORMAT_IF_BLANK:
-      first_use = FirstUse::kFormatIfBlank;
+      first_use = FirstUsePolicy::kFormatIfBlank;
       break;
     case v1::AttachVolumeRequest::FIRST_USE_REFUSE:
-      first_use = FirstUse::kRefuse;
+      first_use = FirstUsePolicy::kRefuse;
       break;
     default:
       return UnknownNumber("first_use", number);

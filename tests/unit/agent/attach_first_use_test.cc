@@ -199,7 +199,7 @@ TEST_F(AttachFirstUseTest, RepeatOverAMappingWritesNoOtherRecord) {
 
 TEST_F(AttachFirstUseTest, NothingIsFormattedThatMayNotBe) {
   AttachCall refuse = Call(kBlank);
-  refuse.first_use = FirstUse::kRefuse;
+  refuse.first_use = FirstUsePolicy::kRefuse;
   AttachCall read_only = Call(kBlank);
   read_only.read_only = true;
   for (const AttachCall& call : {refuse, read_only}) {

@@ -63,16 +63,16 @@ TEST(AttachRequestTest, FormatIsTheCallersElseTheConfigured) {
 TEST(AttachRequestTest, FirstUseIsAllowedByCallerElseByConfiguration) {
   struct Case {
     bool configured;
-    FirstUse asked;
+    FirstUsePolicy asked;
     bool read_only;
     bool may_format;
   };
-  for (const Case& c : std::vector<Case>{{true, FirstUse::kUnspecified, false, true},
-                                         {false, FirstUse::kUnspecified, false, false},
-                                         {false, FirstUse::kFormatIfBlank, false, true},
-                                         {true, FirstUse::kRefuse, false, false},
-                                         {true, FirstUse::kUnspecified, true, false},
-                                         {true, FirstUse::kFormatIfBlank, true, false}}) {
+  for (const Case& c : std::vector<Case>{{true, FirstUsePolicy::kUnspecified, false, true},
+                                         {false, FirstUsePolicy::kUnspecified, false, false},
+                                         {false, FirstUsePolicy::kFormatIfBlank, false, true},
+                                         {true, FirstUsePolicy::kRefuse, false, false},
+                                         {true, FirstUsePolicy::kUnspecified, true, false},
+                                         {true, FirstUsePolicy::kFormatIfBlank, true, false}}) {
     VolumesConfig config;
     config.format_if_blank = c.configured;
     AttachCall call = GoodCall();
@@ -142,7 +142,7 @@ TEST(AttachRequestTest, AdminMayLeaveTheKeyOutButThenNothingIsFormatted) {
   call.caller_is_admin = true;
   for (const auto& key : std::vector<std::optional<KeyReference>>{std::nullopt, KeyReference{}}) {
     call.key = key;
-    call.first_use = FirstUse::kFormatIfBlank;
+    call.first_use = FirstUsePolicy::kFormatIfBlank;
     const AttachRequest request = Made(call);
     EXPECT_EQ(request.key.key_id, "");
     EXPECT_FALSE(request.may_format);

@@ -40,7 +40,7 @@ TEST(FromApi, EveryFieldOfAnAttachArrives) {
   EXPECT_EQ(call->encryption.sector_size_bytes, 4096U);
   EXPECT_FALSE(call->encryption_none);
   EXPECT_EQ(call->mode, AttachMode::kLibvirtSecret);
-  EXPECT_EQ(call->first_use, FirstUse::kRefuse);
+  EXPECT_EQ(call->first_use, FirstUsePolicy::kRefuse);
   EXPECT_TRUE(call->read_only);
   EXPECT_TRUE(call->allow_discards);
   EXPECT_TRUE(call->register_libvirt_secret);
@@ -55,7 +55,7 @@ TEST(FromApi, EmptyAttachAsksForNothing) {
   EXPECT_FALSE(call->key.has_value());
   EXPECT_EQ(call->encryption.format, Format::kUnspecified);
   EXPECT_EQ(call->mode, AttachMode::kUnspecified);
-  EXPECT_EQ(call->first_use, FirstUse::kUnspecified);
+  EXPECT_EQ(call->first_use, FirstUsePolicy::kUnspecified);
   EXPECT_FALSE(call->caller_is_admin);
 }
 
