@@ -9,6 +9,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "encryptors/content_probe.h"
+#include "encryptors/existing_mapping.h"
 #include "encryptors/fail_point.h"
 #include "encryptors/first_use.h"
 #include "encryptors/header_policy.h"
@@ -28,34 +29,6 @@ constexpr uint64_t kMinDataBytes = uint64_t{1} << 20;
 
 // How long udev's probe of the device may keep its lock before we call it somebody else's.
 constexpr absl::Duration kUdevPatience = absl::Seconds(3);
-
-absl::Status Differs(const std::string& volume_id, const std::string& what, const std::string& found) {
-  return MakeError(
-      Reason::kAttachedDifferently,
-      absl::StrCat("volume ", volume_id, " is already attached with another ", what, " (", found, "); detach it first"),
-      {{"volume_id", volume_id}, {"differs", what}, {"attached", found}});
-}
-
-// The LUKS UUID that the header on a mapped device has now. Opened by number's node or through the resolved path; the
-// mapping itself keeps it from being reused.
-absl::StatusOr<std::string> ReadUuidAgain(const ResolvedDevice& resolved, const DmDevice& existing) {
-  const std::string path = resolved.IsFile() ? absl::StrCat("/dev/loop", minor(BackingNumber(*existing.crypt)))
-                                             : absl::StrCat("/proc/self/fd/", resolved.PathFd());
-  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.IsValid()) return MakeError(Reason::kDeviceIoError, absl::StrCat("device ", path, " cannot be opened"));
-  absl::StatusOr<CryptDevice> crypt = NewCryptDevice(absl::StrCat("/proc/self/fd/", fd.Get()));
-  if (!crypt.ok()) return crypt.status();
-  const int result = crypt_load(crypt->get(), CRYPT_LUKS, nullptr);
-  if (result == 0) return std::string(crypt_get_uuid(crypt->get()));
-  if (result == -ENOMEM) return MakeError(Reason::kOutOfMemory, CryptErrorText("reading the LUKS header", result));
-  if (result != -EINVAL && result != -ENOENT) {
-    return MakeError(Reason::kDeviceIoError, CryptErrorText("reading the LUKS header", result));
-  }
-  return MakeError(Reason::kHeaderDamaged,
-                   absl::StrCat("the volume is attached, but ", resolved.Path(),
-                                " no longer has a LUKS header that can be loaded; save the data through the mapping"),
-                   {{"device", resolved.Path()}});
-}
 
 }  // namespace
 
@@ -94,16 +67,7 @@ absl::StatusOr<AttachResult> AttachOperation::Run() {
 
 absl::StatusOr<AttachResult> AttachOperation::AnswerFromMapping(const DmDevice& existing,
                                                                 const absl::StatusOr<ResolvedDevice>& resolved) {
-  if (!IsOurDmUuid(existing.uuid, mapping_name_) || !existing.crypt) {
-    return MakeError(Reason::kMappingInUse,
-                     absl::StrCat("a mapping named ", mapping_name_, " exists that volcrypt did not make (UUID \"",
-                                  existing.uuid, "\"); remove or rename it"),
-                     {{"mapping", mapping_name_}});
-  }
-  if (absl::Status status = CheckSameDevice(existing, resolved); !status.ok()) return status;
-  if (existing.read_only != request_.read_only) {
-    return Differs(request_.volume_id, "read-only flag", existing.read_only ? "read-only" : "read-write");
-  }
+  if (absl::Status status = CheckSameAttachment(existing, request_, resolved); !status.ok()) return status;
   if (existing.deferred_remove) {
     if (caller_has_gone_()) return MakeError(Reason::kDeviceTimedOut, "the caller has gone; nothing was changed");
     if (absl::Status status = mapper_.CancelDeferredRemove(mapping_name_); !status.ok()) return status;
@@ -116,24 +80,6 @@ absl::StatusOr<AttachResult> AttachOperation::AnswerFromMapping(const DmDevice& 
   }
   return AttachResult{.outcome = AttachOutcome::kAlreadyAttached,
                       .mapping = DescribeMapping(request_.volume_id, **now, records_)};
-}
-
-absl::Status AttachOperation::CheckSameDevice(const DmDevice& existing,
-                                              const absl::StatusOr<ResolvedDevice>& resolved) {
-  const dev_t backing = BackingNumber(*existing.crypt);
-  const std::string backing_path = BackingPath(backing);
-  if (!resolved.ok()) return Differs(request_.volume_id, "device", absl::StrCat("over ", backing_path));
-  // A caller may have pointed its own link at the mapping that it got from us.
-  if (!resolved->IsFile() && resolved->BlockNumber() == existing.number) return absl::OkStatus();
-  const bool same =
-      resolved->IsFile() ? IsLoopDeviceOver(backing, resolved->Path()) : resolved->BlockNumber() == backing;
-  if (!same) return Differs(request_.volume_id, "device", absl::StrCat("over ", backing_path));
-  const absl::StatusOr<std::string> uuid = ReadUuidAgain(*resolved, existing);
-  if (!uuid.ok()) return uuid.status();
-  if (*uuid != LuksUuidOfDmUuid(existing.uuid)) {
-    return Differs(request_.volume_id, "LUKS header", absl::StrCat("UUID ", LuksUuidOfDmUuid(existing.uuid)));
-  }
-  return absl::OkStatus();
 }
 
 absl::StatusOr<AttachResult> AttachOperation::Decide(const BackingDevice& device, UniqueFd exclusive) {

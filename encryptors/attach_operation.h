@@ -30,7 +30,6 @@ class AttachOperation {
   // Something is mapped under the volume's name: the same thing that is asked for, or ATTACHED_DIFFERENTLY.
   absl::StatusOr<AttachResult> AnswerFromMapping(const DmDevice& existing,
                                                  const absl::StatusOr<ResolvedDevice>& resolved);
-  absl::Status CheckSameDevice(const DmDevice& existing, const absl::StatusOr<ResolvedDevice>& resolved);
   absl::StatusOr<AttachResult> Decide(const BackingDevice& device, UniqueFd exclusive);
   absl::StatusOr<AttachResult> OpenFormatted(const BackingDevice& device, UniqueFd exclusive, VolumeContent content);
   absl::Status CompleteInterruptedFormat(const VolumeContent& content);
