@@ -88,7 +88,8 @@ void DescribeLoaded(VolumeContent& found) {
 
 absl::StatusOr<VolumeContent> ExamineContent(const BackingDevice& device, int direct, Look look) {
   VolumeContent found;
-  absl::StatusOr<CryptDevice> crypt = LoadLuks(device);
+  absl::StatusOr<CryptDevice> crypt = CryptDevice();
+  if (device.SizeBytes() >= kSectorRead) crypt = LoadLuks(device);  // less has no room for a header
   if (!crypt.ok()) return crypt.status();
   if (*crypt) {
     found.header = ReadLuksHeader(crypt->get());

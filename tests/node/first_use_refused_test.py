@@ -9,7 +9,7 @@ from harness.devices import MIB, run
 
 class UnfitDevices(NodeCase):
     def test_a_device_without_room_for_data_is_refused(self):
-        for mib in (1, 2, 2.5):
+        for mib in (512 / MIB, 1, 2, 2.5):
             with self.subTest(mib=mib):
                 device = self.device(mib=mib)
                 before, volume = device.sha256(), self.volume_id()
