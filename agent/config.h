@@ -9,7 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "encryptors/encryptor.h"
+#include "encryptors/encryption.h"
 
 namespace volcrypt {
 

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "encryptors/encryptor.h"
+#include "encryptors/encryption.h"
 
 namespace volcrypt {
 

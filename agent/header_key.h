@@ -3,7 +3,8 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "encryptors/encryptor.h"
+#include "encryptors/inspection.h"
+#include "encryptors/key.h"
 
 namespace volcrypt {
 

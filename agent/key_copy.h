@@ -5,7 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "agent/keys/key_managers.h"
-#include "encryptors/encryptor.h"
+#include "encryptors/key.h"
 
 namespace volcrypt {
 

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "encryptors/encryptor.h"
+#include "encryptors/encryption.h"
 
 namespace volcrypt {
 

@@ -8,7 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "encryptors/backing_device.h"
-#include "encryptors/encryptor.h"
+#include "encryptors/inspection.h"
 
 namespace volcrypt {
 

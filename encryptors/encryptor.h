@@ -13,36 +13,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "encryptors/secret_bytes.h"
+#include "encryptors/encryption.h"
+#include "encryptors/inspection.h"
+#include "encryptors/key.h"
 
 namespace volcrypt {
-
-enum class Format : uint8_t { kUnspecified, kLuks1, kLuks2, kPlain };
-
-struct Encryption {
-  Format format = Format::kUnspecified;
-  std::string cipher;              // kernel notation: aes-xts-plain64
-  uint32_t key_size_bits = 0;      // of the volume key
-  uint32_t sector_size_bytes = 0;  // 0: choose
-};
-
-struct KeyReference {
-  std::string key_manager;
-  std::string key_id;
-};
-
-enum class KeyType : uint8_t {
-  kSymmetric,   // LUKS passphrase: lower-case hexadecimal text of the bytes, as os-brick does
-  kPassphrase,  // LUKS passphrase: the bytes unchanged
-  kOpaque,      // like kSymmetric, but nothing vouches for its entropy
-};
-
-struct Key {
-  KeyType type = KeyType::kSymmetric;
-  SecretBytes bytes;
-  // From a random generator and at least 128 bits: the keyslot needs no slow key derivation.
-  bool high_entropy = false;
-};
 
 enum class MappingState : uint8_t { kActive, kSuspended, kBroken, kDetaching };
 
@@ -114,54 +89,6 @@ struct ExtendRequest {
 struct ExtendResult {
   Mapping mapping;
   uint64_t previous_size_bytes = 0;
-};
-
-enum class Content : uint8_t {
-  kUnspecified,
-  kBlank,
-  kLuks1,
-  kLuks2,
-  kForeign,
-  kUnreadable,
-  kIncompleteFormat,
-  kErased,
-  kDamagedHeader,
-};
-
-struct Signature {
-  std::string type;  // libblkid's name
-  uint64_t offset_bytes = 0;
-  std::string uuid;
-  std::string label;
-};
-
-struct Keyslot {
-  uint32_t index = 0;
-  std::string pbkdf;
-  uint32_t iterations = 0;
-  uint32_t memory_kib = 0;
-  uint32_t parallelism = 0;
-  std::string cipher;
-};
-
-struct LuksHeader {
-  std::string uuid;
-  Encryption encryption;
-  std::vector<Keyslot> keyslots;  // active ones
-  std::string volume_id;          // of the volcrypt token; a hint that may inform and forbid, never permit
-  KeyReference key;               // likewise
-  std::string label;
-  uint64_t data_offset_bytes = 0;
-};
-
-struct Inspection {
-  std::string device;  // canonical path
-  uint64_t size_bytes = 0;
-  Content content = Content::kUnspecified;
-  std::vector<Signature> signatures;
-  std::optional<LuksHeader> luks;
-  std::string mapped_as;
-  std::string detail;  // what was found where, for people
 };
 
 // Errors carry a reason (encryptors/reason.h). A deadline bounds the wait, not the work: DEVICE_TIMED_OUT means that

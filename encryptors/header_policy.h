@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 #include "encryptors/crypt_device.h"
-#include "encryptors/encryptor.h"
+#include "encryptors/encryption.h"
 
 namespace volcrypt {
 

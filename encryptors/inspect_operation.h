@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "encryptors/encryptor.h"
+#include "encryptors/inspection.h"
 
 namespace volcrypt {
 

@@ -8,7 +8,8 @@
 #include "absl/status/statusor.h"
 #include "encryptors/backing_device.h"
 #include "encryptors/crypt_device.h"
-#include "encryptors/encryptor.h"
+#include "encryptors/encryption.h"
+#include "encryptors/key.h"
 #include "encryptors/luks_header.h"
 
 namespace volcrypt {

@@ -9,7 +9,8 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "encryptors/crypt_device.h"
-#include "encryptors/encryptor.h"
+#include "encryptors/inspection.h"
+#include "encryptors/key.h"
 
 namespace volcrypt {
 

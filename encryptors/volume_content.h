@@ -7,7 +7,7 @@
 #include "absl/status/statusor.h"
 #include "encryptors/backing_device.h"
 #include "encryptors/crypt_device.h"
-#include "encryptors/encryptor.h"
+#include "encryptors/inspection.h"
 #include "encryptors/volume_record.h"
 
 namespace volcrypt {

@@ -8,7 +8,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "encryptors/encryptor.h"
+#include "encryptors/encryption.h"
+#include "encryptors/key.h"
 
 namespace volcrypt {
 

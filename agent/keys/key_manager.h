@@ -8,7 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "encryptors/encryptor.h"
+#include "encryptors/key.h"
 #include "encryptors/reason.h"
 #include "encryptors/secret_bytes.h"
 

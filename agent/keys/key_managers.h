@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "agent/keys/key_manager.h"
-#include "encryptors/encryptor.h"
+#include "encryptors/key.h"
 
 namespace volcrypt {
 

@@ -11,7 +11,7 @@
 #include "agent/keys/kmip/kmip_enumerations.h"
 #include "agent/keys/kmip/kmip_response.h"
 #include "agent/keys/kmip/kmip_version.h"
-#include "encryptors/encryptor.h"
+#include "encryptors/key.h"
 
 namespace volcrypt {
 

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "agent/keys/kmip/kmip_request.h"
-#include "encryptors/encryptor.h"
+#include "encryptors/key.h"
 
 namespace volcrypt {
 

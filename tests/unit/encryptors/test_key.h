@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
-#include "encryptors/encryptor.h"
+#include "encryptors/key.h"
 
 namespace volcrypt {
 
