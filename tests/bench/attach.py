@@ -19,6 +19,7 @@ NODE = os.path.join(HERE, "../node")
 ROWS = [
     ("floor-luks2", None, "libcryptsetup in process, LUKS2 (the floor)"),
     ("volcrypt-luks2", "floor-luks2", "volcrypt through gRPC, LUKS2"),
+    ("volcrypt-luks2-back-to-back", "floor-luks2", "volcrypt, LUKS2, each call at once after the last"),
     ("floor-luks1", None, "libcryptsetup in process, LUKS1 (the floor)"),
     ("volcrypt-luks1", "floor-luks1", "volcrypt through gRPC, LUKS1"),
     ("cryptsetup-pbkdf2-1000", "floor-luks2", "cryptsetup command, LUKS2, PBKDF2-1000"),

@@ -1,13 +1,17 @@
 // Times attach and detach: libcryptsetup in process (the floor), volcrypt through gRPC, and the cryptsetup command, in
-// turn on the same device, so that a machine that slows down slows all of them.
+// turn on the same device, so that a machine that slows down slows all of them. Everybody rests before each operation,
+// as a volume that is used does; volcrypt is timed without that too, when it has no spare workers left.
 //   attach_bench DEVICE ENDPOINT ROUNDS SLOW_ROUNDS
 
 #include <fcntl.h>
 #include <libcryptsetup.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
+#include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "bench/floor.h"
@@ -32,28 +36,40 @@ void Blank(const std::string& device) {
   if (fsync(fd.Get()) != 0) Fail("blanking " + device);
 }
 
+constexpr auto kRest = std::chrono::milliseconds(100);
+
+void Rested(const std::string& who, const char* operation, const std::function<void()>& work) {
+  std::this_thread::sleep_for(kRest);
+  Sample(who, operation, work);
+}
+
 void FloorRound(const std::string& device, const std::string& name, const char* type) {
   const Floor floor(device);
   const std::string who = "floor-" + name;
   Blank(device);
-  Sample(who, "first", [&] {
+  Rested(who, "first", [&] {
     floor.ReadBlankTwice();
     floor.FormatAndActivate(type);
   });
-  Sample(who, "detach", [&] { floor.Deactivate(); });
-  Sample(who, "later", [&] { floor.LoadAndActivate(); });
-  Sample(who, "detach", [&] { floor.Deactivate(); });
+  Rested(who, "detach", [&] { floor.Deactivate(); });
+  Rested(who, "later", [&] { floor.LoadAndActivate(); });
+  Rested(who, "detach", [&] { floor.Deactivate(); });
 }
 
-void VolcryptRound(const std::string& device, VolcryptClient& client, const std::string& key, const std::string& name,
-                   v1::Encryption::Format format, int round) {
-  const std::string who = "volcrypt-" + name;
-  const std::string volume = "bench-" + name + "-" + std::to_string(round);
+using Timing = void (*)(const std::string&, const char*, const std::function<void()>&);
+
+void BackToBack(const std::string& who, const char* operation, const std::function<void()>& work) {
+  Sample(who, operation, work);
+}
+
+void VolcryptRound(const std::string& device, VolcryptClient& client, const std::string& key, const std::string& who,
+                   v1::Encryption::Format format, int round, Timing timing = Rested) {
+  const std::string volume = "bench-" + who + "-" + std::to_string(round);
   Blank(device);
-  Sample(who, "first", [&] { client.Attach(volume, device, key, format); });
-  Sample(who, "detach", [&] { client.Detach(volume); });
-  Sample(who, "later", [&] { client.Attach(volume, device, key, format); });
-  Sample(who, "detach", [&] { client.Detach(volume); });
+  timing(who, "first", [&] { client.Attach(volume, device, key, format); });
+  timing(who, "detach", [&] { client.Detach(volume); });
+  timing(who, "later", [&] { client.Attach(volume, device, key, format); });
+  timing(who, "detach", [&] { client.Detach(volume); });
 }
 
 void CryptsetupRound(const std::string& device, const std::string& who, const std::vector<std::string>& options) {
@@ -63,13 +79,13 @@ void CryptsetupRound(const std::string& device, const std::string& who, const st
   const std::vector<std::string> open = {"cryptsetup", "luksOpen", "--key-file=-", device, "bench-cryptsetup"};
   const std::vector<std::string> close = {"cryptsetup", "luksClose", "bench-cryptsetup"};
   Blank(device);
-  Sample(who, "first", [&] {
+  Rested(who, "first", [&] {
     RunProgram(format, kPassphrase);
     RunProgram(open, kPassphrase);
   });
-  Sample(who, "detach", [&] { RunProgram(close); });
-  Sample(who, "later", [&] { RunProgram(open, kPassphrase); });
-  Sample(who, "detach", [&] { RunProgram(close); });
+  Rested(who, "detach", [&] { RunProgram(close); });
+  Rested(who, "later", [&] { RunProgram(open, kPassphrase); });
+  Rested(who, "detach", [&] { RunProgram(close); });
 }
 
 int Main(int argc, char** argv) {
@@ -82,9 +98,10 @@ int Main(int argc, char** argv) {
   const std::string key = client.CreateKey();
   for (int round = 0; round < rounds; ++round) {
     FloorRound(device, "luks2", CRYPT_LUKS2);
-    VolcryptRound(device, client, key, "luks2", v1::Encryption::FORMAT_LUKS2, round);
+    VolcryptRound(device, client, key, "volcrypt-luks2", v1::Encryption::FORMAT_LUKS2, round);
+    VolcryptRound(device, client, key, "volcrypt-luks2-back-to-back", v1::Encryption::FORMAT_LUKS2, round, BackToBack);
     FloorRound(device, "luks1", CRYPT_LUKS1);
-    VolcryptRound(device, client, key, "luks1", v1::Encryption::FORMAT_LUKS1, round);
+    VolcryptRound(device, client, key, "volcrypt-luks1", v1::Encryption::FORMAT_LUKS1, round);
     CryptsetupRound(device, "cryptsetup-pbkdf2-1000",
                     {"--type=luks2", "--pbkdf=pbkdf2", "--pbkdf-force-iterations=1000"});
   }
