@@ -84,15 +84,6 @@ bool ProvesNothingWritten(const absl::Status& refusal) {
   return false;
 }
 
-AttachAnswer AnswerOf(AttachResult result, const std::vector<std::string>& more_warnings) {
-  AttachAnswer answer{.mapping = std::move(result.mapping),
-                      .formatted = result.outcome == AttachOutcome::kFormatted,
-                      .already_attached = result.outcome == AttachOutcome::kAlreadyAttached,
-                      .warnings = std::move(result.warnings)};
-  answer.warnings.insert(answer.warnings.end(), more_warnings.begin(), more_warnings.end());
-  return answer;
-}
-
 }  // namespace
 
 AttachSequence::AttachSequence(const Surroundings& surroundings, AttachRequest request, const KeyCall& call)
@@ -203,7 +194,7 @@ absl::StatusOr<AttachAnswer> AttachSequence::Format(FirstUseDialogue& first_use,
 
 absl::StatusOr<AttachAnswer> AttachSequence::Confirm(FirstUseDialogue& first_use, AttachResult result) {
   absl::Status confirmed = first_use.Confirm(result.mapping.luks_uuid, Until(Before(deadline_, 0.25)));
-  if (confirmed.ok()) return AnswerOf(std::move(result), first_use.Warnings());
+  if (confirmed.ok()) return AnswerOf(std::move(result), first_use);
   if (KeyManagerIsAway(confirmed)) {
     confirmed = MakeError(Reason::kKeyManagerUnavailable,
                           absl::StrCat("volume ", request_.volume_id,
@@ -228,13 +219,25 @@ AttachAnswer AttachSequence::AlreadyAttached(AttachResult result) const {
     const absl::Time deadline = std::min(Before(deadline_, 0.5), absl::Now() + kBookkeepingTime);
     first_use.NoteAttached(result.mapping.luks_uuid, Until(deadline));
   }
-  return AnswerOf(std::move(result), first_use.Warnings());
+  return AnswerOf(std::move(result), first_use);
 }
 
 AttachAnswer AttachSequence::Opened(FirstUseDialogue& first_use, AttachResult result) const {
   const absl::Time deadline = std::min(Before(deadline_, 0.5), absl::Now() + kBookkeepingTime);
   first_use.NoteOpened(result.mapping.luks_uuid, Until(deadline));
-  return AnswerOf(std::move(result), first_use.Warnings());
+  return AnswerOf(std::move(result), first_use);
+}
+
+AttachAnswer AttachSequence::AnswerOf(AttachResult result, const FirstUseDialogue& first_use) const {
+  AttachAnswer answer{.mapping = std::move(result.mapping),
+                      .formatted = result.outcome == AttachOutcome::kFormatted,
+                      .already_attached = result.outcome == AttachOutcome::kAlreadyAttached,
+                      .warnings = std::move(result.warnings),
+                      .record_error = first_use.RecordError(),
+                      .key_manager = request_.key.key_manager};
+  const std::vector<std::string>& more = first_use.Warnings();
+  answer.warnings.insert(answer.warnings.end(), more.begin(), more.end());
+  return answer;
 }
 
 FirstUseDialogue AttachSequence::Dialogue() const {

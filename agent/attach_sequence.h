@@ -19,6 +19,9 @@ struct AttachAnswer {
   bool formatted = false;
   bool already_attached = false;
   std::vector<std::string> warnings;  // for the log
+  // Why the first-use record beside the key could not be read or written, and whose it is: the name of its section.
+  absl::Status record_error;
+  std::string key_manager;
 };
 
 // One attach: the order in which the encryptor and the key manager are asked. Errors keep their precedence (request,
@@ -52,6 +55,7 @@ class AttachSequence {
   absl::Status CloseAfter(const absl::Status& error);
   AttachAnswer AlreadyAttached(AttachResult result) const;
   AttachAnswer Opened(FirstUseDialogue& first_use, AttachResult result) const;
+  AttachAnswer AnswerOf(AttachResult result, const FirstUseDialogue& first_use) const;
   FirstUseDialogue Dialogue() const;
   KeyCall Until(absl::Time deadline) const { return key_call_.Until(deadline); }
 

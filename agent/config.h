@@ -88,6 +88,10 @@ struct KeyManagersConfig {
   std::map<std::string, Section> sections = {{"local", LocalKeyManagerConfig{}}};
 };
 
+struct MetricsConfig {
+  std::string listen;  // a loopback address and port; empty: off
+};
+
 struct LogConfig {
   std::string level = "info";  // debug, info, warning, error
 };
@@ -97,6 +101,7 @@ struct Config {
   std::vector<AccessConfig> access;
   VolumesConfig volumes;
   KeyManagersConfig key_managers;
+  MetricsConfig metrics;
   LogConfig log;
 };
 

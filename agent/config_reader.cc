@@ -59,11 +59,15 @@ void ConfigReader::ReadFile(ConfigTable& file) {
   if (auto volumes = file.Table("volumes")) ReadVolumes(*volumes);
   if (auto key_manager = file.Table("key_manager")) ReadKeyManager(*key_manager);
   if (auto key_managers = file.Table("key_managers")) ReadKeyManagers(*key_managers);
+  if (auto metrics = file.Table("metrics")) {
+    metrics->Read("listen", config_.metrics.listen, WrongWithMetricsListen);
+    metrics->Finish();
+  }
   if (auto log = file.Table("log")) {
     log->Read("level", config_.log.level, OneOf({"debug", "info", "warning", "error"}));
     log->Finish();
   }
-  for (const char* const section : {"libvirt", "metrics", "audit"}) file.NotSupported(section);
+  for (const char* const section : {"libvirt", "audit"}) file.NotSupported(section);
   file.Finish();
 }
 

@@ -17,6 +17,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "agent/encryption_rules.h"
+#include "agent/metrics/loopback_address.h"
 
 namespace volcrypt {
 namespace {
@@ -184,6 +185,13 @@ std::string WrongWithUrl(const std::string& url) {
 std::string WrongWithHostAndPort(const std::string& server) {
   if (IsAuthority(server, Port::kRequired)) return "";
   return absl::StrCat(Quoted(server), " must be HOST:PORT, an IPv6 address as [ADDRESS]:PORT");
+}
+
+std::string WrongWithMetricsListen(const std::string& address) {
+  if (address.empty() || ParseLoopbackAddress(address)) return "";
+  return absl::StrCat(Quoted(address),
+                      " must be an address of the loopback interface and a port, 127.0.0.1:9464 or [::1]:9464: metrics "
+                      "go out unencrypted to whoever asks, so they do not leave this host");
 }
 
 std::string WrongWithKeyManagerName(const std::string& name) {

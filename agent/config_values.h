@@ -32,6 +32,8 @@ std::string WrongWithAccount(const std::string& name);
 std::string WrongWithUrl(const std::string& url);
 // HOST:PORT, an IPv6 address as [ADDRESS]:PORT.
 std::string WrongWithHostAndPort(const std::string& server);
+// An address that only this host can connect to, and a port; empty for none.
+std::string WrongWithMetricsListen(const std::string& address);
 // Part of MANAGER:KEY_ID on a command line.
 std::string WrongWithKeyManagerName(const std::string& name);
 

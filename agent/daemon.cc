@@ -14,6 +14,7 @@
 #include "agent/helper_probe.h"
 #include "agent/host_name.h"
 #include "agent/keys/key_manager_factory.h"
+#include "agent/metrics/observed_key_manager.h"
 #include "agent/reload.h"
 
 namespace volcrypt {
@@ -33,6 +34,12 @@ std::string CredentialsDirectory() {
 
 void WarnAll(const Log& log, const std::vector<std::string>& warnings) {
   for (const std::string& warning : warnings) log.Write(LogLevel::kWarning, warning);
+}
+
+std::vector<std::string> NamesOf(const KeyManagers& key_managers) {
+  std::vector<std::string> names;
+  for (const auto& [name, entry] : key_managers.Entries()) names.push_back(name);
+  return names;
 }
 
 void NotifyReloading() {
@@ -63,12 +70,15 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(Config config, DaemonOptio
   // The constructor is private, which std::make_unique cannot reach.
   std::unique_ptr<Daemon> daemon(new Daemon(std::move(config), std::move(options), std::move(opened->key_managers),
                                             std::move(rules), host.name, log));
+  if (const std::string& address = daemon->config_.metrics.listen; !address.empty()) {
+    if (absl::Status listening = daemon->metrics_.Listen(address); !listening.ok()) return listening;
+  }
   const ServerConfig& server = daemon->config_.server;
-  absl::StatusOr<std::unique_ptr<RpcServer>> started =
-      RpcServer::Start({.operation_timeout = server.operation_timeout,
-                        .max_operations = server.max_operations,
-                        .max_waiting = kWaitingPerRunning * server.max_operations},
-                       std::move(sockets), daemon->attacher_, daemon->key_managers_, daemon->access_, log);
+  absl::StatusOr<std::unique_ptr<RpcServer>> started = RpcServer::Start(
+      {.operation_timeout = server.operation_timeout,
+       .max_operations = server.max_operations,
+       .max_waiting = kWaitingPerRunning * server.max_operations},
+      std::move(sockets), daemon->attacher_, daemon->key_managers_, daemon->access_, log, daemon->metrics_);
   if (!started.ok()) return started.status();
   daemon->server_ = *std::move(started);
   daemon->ProbeHelper();
@@ -82,11 +92,16 @@ Daemon::Daemon(Config config, DaemonOptions options, KeyManagers key_managers, s
     : config_(std::move(config)),
       options_(std::move(options)),
       log_(log),
-      key_managers_(std::move(key_managers)),
-      helper_(options_.helper_socket),
       slots_(config_.server.max_operations, kWaitingPerRunning * config_.server.max_operations),
+      metrics_({.mappings = mappings_,
+                .slots = slots_,
+                .max_operations = config_.server.max_operations,
+                .key_managers = NamesOf(key_managers)}),
+      key_managers_(Observed(std::move(key_managers), metrics_)),
+      helper_(options_.helper_socket),
+      encryptor_(helper_, metrics_),
       access_(std::move(rules)),
-      attacher_(helper_, key_managers_, mappings_, slots_, config_.volumes, host) {}
+      attacher_(encryptor_, key_managers_, mappings_, slots_, config_.volumes, host) {}
 
 int Daemon::Run(const Signals& signals) {
   sd_notify(0, "READY=1");
@@ -110,6 +125,7 @@ void Daemon::ProbeHelper() {
   const bool present = HelperListens(options_.helper_socket);
   if (present == helper_present_) return;
   helper_present_ = present;
+  metrics_.HelperSeen(present);
   server_->SetHelperPresent(present);
   if (present) {
     log_.Write(LogLevel::kInfo, "volcrypt-helper is back");

@@ -15,6 +15,8 @@
 #include "agent/keys/key_managers.h"
 #include "agent/log.h"
 #include "agent/mappings.h"
+#include "agent/metrics/metrics.h"
+#include "agent/metrics/observed_encryptor.h"
 #include "agent/operation_slots.h"
 #include "agent/rpc/api_socket.h"
 #include "agent/rpc/server.h"
@@ -50,10 +52,12 @@ class Daemon {
   Config config_;
   const DaemonOptions options_;
   Log& log_;
-  const KeyManagers key_managers_;
   const Mappings mappings_;
-  HelperClient helper_;
   OperationSlots slots_;
+  Metrics metrics_;
+  const KeyManagers key_managers_;
+  HelperClient helper_;
+  ObservedEncryptor encryptor_;
   CurrentAccess access_;
   Attacher attacher_;
   std::unique_ptr<RpcServer> server_;

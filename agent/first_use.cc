@@ -154,6 +154,7 @@ absl::Status FirstUseDialogue::WarnIfDispensable(const std::string& what, const 
 
 // That there is no place for records is said once.
 void FirstUseDialogue::Warn(const std::string& what, const absl::Status& error) {
+  record_error_.Update(error);
   if (IsNotHeld(error) && std::exchange(warned_not_held_, true)) return;
   warnings_.push_back(
       absl::StrCat("the first-use record of volume ", volume_id_, " beside its key ", what, ": ", error.message()));

@@ -34,6 +34,8 @@ class FirstUseDialogue {
   void NoteAttached(const std::string& luks_uuid, const KeyCall& call);
 
   const std::vector<std::string>& Warnings() const { return warnings_; }
+  // The first of the errors behind the warnings; OK without any.
+  const absl::Status& RecordError() const { return record_error_; }
 
  private:
   absl::StatusOr<std::string> ClaimWithoutPermission(const FirstUseRecord& claim, const std::string& resume_uuid,
@@ -50,6 +52,7 @@ class FirstUseDialogue {
   std::string claimed_uuid_;  // of a claim that this dialogue made and may take back
   bool warned_not_held_ = false;
   std::vector<std::string> warnings_;
+  absl::Status record_error_;
 };
 
 }  // namespace volcrypt

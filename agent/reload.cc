@@ -58,6 +58,7 @@ std::vector<std::string> NeedRestart(const Config& running, const Config& fresh)
   if (running.server.max_operations != fresh.server.max_operations) names.emplace_back("server.max_operations");
   if (Parts(running.volumes) != Parts(fresh.volumes)) names.emplace_back("volumes");
   if (!Same(running.key_managers, fresh.key_managers)) names.emplace_back("key_managers");
+  if (running.metrics.listen != fresh.metrics.listen) names.emplace_back("metrics.listen");
   return names;
 }
 

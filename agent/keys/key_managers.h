@@ -34,6 +34,8 @@ class KeyManagers {
   // is one, whatever the default is: clouds that have left the fixed key behind still have volumes with that id.
   absl::StatusOr<Found> FindFor(const KeyReference& key) const;
   const std::map<std::string, Entry>& Entries() const { return entries_; }
+  // For others to be made of them.
+  std::map<std::string, Entry> TakeEntries() && { return std::move(entries_); }
 
  private:
   std::string default_name_;

@@ -36,6 +36,10 @@ const char* RoleName(Role role) {
   return "none";
 }
 
+std::string_view VerbOf(const CallDescription& description) {
+  return description.method.substr(description.method.rfind('/') + 1);
+}
+
 // gRPC writes "never" as the largest time there is, in which arithmetic would overflow.
 absl::Time DeadlineOf(const grpc::ServerContext& context) {
   const std::chrono::system_clock::time_point deadline = context.deadline();
@@ -83,7 +87,9 @@ grpc::Status CallRunner::Run(const grpc::ServerContext& context, const CallDescr
   Call call{.deadline = CallDeadline(start, DeadlineOf(context), operation_timeout_)};
   const absl::StatusOr<PeerCredentials> peer = peers_.Find(context.peer());
   const absl::Status outcome = RunAllowed(context, description, peer, call, work);
-  LogOutcome(description, peer, call, absl::Now() - start, outcome);
+  const absl::Duration took = absl::Now() - start;
+  LogOutcome(description, peer, call, took, outcome);
+  observer_.OperationEnded(VerbOf(description), outcome, took, call.facts);
   return ToRpcStatus(outcome);
 }
 
@@ -121,8 +127,7 @@ void CallRunner::LogOutcome(const CallDescription& description, const absl::Stat
   fields.emplace_back("role", RoleName(call.role));
   if (!call.warnings.empty()) fields.emplace_back("warnings", absl::StrJoin(call.warnings, "; "));
   if (!outcome.ok()) fields.emplace_back("error", std::string(outcome.message()));
-  const std::string_view method = description.method;
-  log_.Write(level, method.substr(method.rfind('/') + 1), fields);
+  log_.Write(level, VerbOf(description), fields);
 }
 
 bool CallRunner::Begin() {

@@ -18,6 +18,7 @@
 #include "agent/current_access.h"
 #include "agent/keys/key_manager.h"
 #include "agent/log.h"
+#include "agent/metrics/observer.h"
 #include "agent/operation_slots.h"
 #include "agent/rpc/peers.h"
 
@@ -40,6 +41,7 @@ struct Call {
   std::optional<CallerTokens> tokens;  // never for the log
   LogFields results;                   // for the log
   std::vector<std::string> warnings;   // likewise
+  OperationFacts facts;                // for whoever counts
 
   bool IsAdmin() const { return role == Role::kAdmin; }
   // For key managers, whose warnings are the call's. The call outlives it.
@@ -51,17 +53,19 @@ struct Call {
   void Warn(const std::vector<std::string>& more) { warnings.insert(warnings.end(), more.begin(), more.end()); }
 };
 
-// Runs every call the same way: who calls, may they, until when, the work itself, one log line, the answer.
+// Runs every call the same way: who calls, may they, until when, the work itself, one log line and one count, the
+// answer.
 // Thread-safe.
 class CallRunner {
  public:
   // The references outlive the runner. Of the calls that may ask a key manager no more than `max_key_calls` run at the
   // same time; further ones are TOO_MANY_OPERATIONS at once.
-  CallRunner(const Peers& peers, const CurrentAccess& access, const Log& log, absl::Duration operation_timeout,
-             uint32_t max_key_calls)
+  CallRunner(const Peers& peers, const CurrentAccess& access, const Log& log, Observer& observer,
+             absl::Duration operation_timeout, uint32_t max_key_calls)
       : peers_(peers),
         access_(access),
         log_(log),
+        observer_(observer),
         operation_timeout_(operation_timeout),
         key_calls_(max_key_calls, /*max_waiting=*/0) {}
 
@@ -83,6 +87,7 @@ class CallRunner {
   const Peers& peers_;
   const CurrentAccess& access_;
   const Log& log_;
+  Observer& observer_;
   const absl::Duration operation_timeout_;
   OperationSlots key_calls_;
 

@@ -58,19 +58,20 @@ void SetLimits(grpc::ServerBuilder& builder, const RpcServerOptions& options) {
 absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const RpcServerOptions& options,
                                                             std::vector<ApiSocket> sockets, Attacher& attacher,
                                                             const KeyManagers& key_managers,
-                                                            const CurrentAccess& access, const Log& log) {
+                                                            const CurrentAccess& access, const Log& log,
+                                                            Observer& observer) {
   // The constructor is private, which std::make_unique cannot reach.
-  std::unique_ptr<RpcServer> server(new RpcServer(options, attacher, key_managers, access, log));
+  std::unique_ptr<RpcServer> server(new RpcServer(options, attacher, key_managers, access, log, observer));
   if (absl::Status status = server->BuildAndListen(options, std::move(sockets)); !status.ok()) return status;
   return server;
 }
 
 RpcServer::RpcServer(const RpcServerOptions& options, Attacher& attacher, const KeyManagers& key_managers,
-                     const CurrentAccess& access, const Log& log)
+                     const CurrentAccess& access, const Log& log, Observer& observer)
     : log_(log),
       operation_timeout_(options.operation_timeout),
       peers_(options.max_connections),
-      calls_(peers_, access, log, options.operation_timeout, MaxKeyCalls(options)),
+      calls_(peers_, access, log, observer, options.operation_timeout, MaxKeyCalls(options)),
       volume_encryptor_service_(calls_, attacher),
       volume_admin_service_(calls_, attacher),
       key_service_(calls_, key_managers),

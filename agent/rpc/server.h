@@ -11,6 +11,7 @@
 #include "agent/current_access.h"
 #include "agent/keys/key_managers.h"
 #include "agent/log.h"
+#include "agent/metrics/observer.h"
 #include "agent/rpc/agent_service.h"
 #include "agent/rpc/api_socket.h"
 #include "agent/rpc/call.h"
@@ -36,7 +37,7 @@ class RpcServer {
   static absl::StatusOr<std::unique_ptr<RpcServer>> Start(const RpcServerOptions& options,
                                                           std::vector<ApiSocket> sockets, Attacher& attacher,
                                                           const KeyManagers& key_managers, const CurrentAccess& access,
-                                                          const Log& log);
+                                                          const Log& log, Observer& observer);
   RpcServer(const RpcServer&) = delete;
   RpcServer& operator=(const RpcServer&) = delete;
   // Ends as Shutdown does, if that was not called.
@@ -51,7 +52,7 @@ class RpcServer {
 
  private:
   RpcServer(const RpcServerOptions& options, Attacher& attacher, const KeyManagers& key_managers,
-            const CurrentAccess& access, const Log& log);
+            const CurrentAccess& access, const Log& log, Observer& observer);
   absl::Status BuildAndListen(const RpcServerOptions& options, std::vector<ApiSocket> sockets);
   void Serve(UniqueFd connection);
 

@@ -19,6 +19,8 @@ grpc::Status VolumeEncryptorService::AttachVolume(grpc::ServerContext* context, 
     if (!answer.ok()) return answer.status();
     call.results = {{"formatted", answer->formatted ? "true" : "false"}};
     call.Warn(answer->warnings);
+    call.facts = {
+        .formatted = answer->formatted, .record_error = answer->record_error, .key_manager = answer->key_manager};
     *response->mutable_attachment() = ToApi(answer->mapping, Detail::kOne);
     response->set_formatted(answer->formatted);
     response->set_already_attached(answer->already_attached);

@@ -41,6 +41,8 @@ default = "second"
 type = "local"
 path = "/srv/keys.db"
 kek_file = "credential:my.kek"
+[metrics]
+listen = "127.0.0.1:9464"
 [log]
 level = "debug"
 )",
@@ -56,6 +58,7 @@ level = "debug"
   EXPECT_EQ(config.access[1].role, Role::kAdmin);
   EXPECT_THAT(config.access[1].groups, ElementsAre("wheel"));
   EXPECT_FALSE(config.volumes.format_if_blank);
+  EXPECT_EQ(config.metrics.listen, "127.0.0.1:9464");
   EXPECT_EQ(config.volumes.encryption.format, Format::kLuks1);
   EXPECT_EQ(config.volumes.encryption.cipher, "aes-cbc-essiv:sha256");
   EXPECT_EQ(config.volumes.encryption.key_size_bits, 256U);
@@ -110,7 +113,7 @@ x = 1
                   "f.toml:8: server.lisen: is unknown; the keys here are: listen, max_operations, operation_timeout",
                   "f.toml:10: log.level: \"loud\" is unknown; write one of: debug, info, warning, error",
                   "f.toml:11: volume: is unknown; the sections are: access, key_manager, key_managers, log, "
-                  "server, volumes"));
+                  "metrics, server, volumes"));
 }
 
 TEST(ParseConfig, SyntaxErrorNamesItsLine) {
@@ -205,8 +208,33 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(LaterVersions, WrongConfig,
                          testing::Values(WrongRow{"[libvirt]\nuri = ''\n", "libvirt", "not supported by this version"},
-                                         WrongRow{"[metrics]\nlisten = ''\n", "metrics", "not supported"},
                                          WrongRow{"[audit]\nfile = ''\n", "audit", "not supported"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Metrics, WrongConfig,
+    testing::Values(WrongRow{"[metrics]\nlisten = '0.0.0.0:9464'\n", "metrics.listen", "loopback"},
+                    WrongRow{"[metrics]\nlisten = '192.0.2.1:9464'\n", "metrics.listen", "do not leave this host"},
+                    WrongRow{"[metrics]\nlisten = '[::]:9464'\n", "metrics.listen", "[::1]:9464"},
+                    WrongRow{"[metrics]\nlisten = '[::ffff:127.0.0.1]:9464'\n", "metrics.listen", "loopback"},
+                    WrongRow{"[metrics]\nlisten = 'localhost:9464'\n", "metrics.listen", "127.0.0.1:9464"},
+                    WrongRow{"[metrics]\nlisten = '9464'\n", "metrics.listen", "loopback"},
+                    WrongRow{"[metrics]\nlisten = ':9464'\n", "metrics.listen", "loopback"},
+                    WrongRow{"[metrics]\nlisten = '127.0.0.1'\n", "metrics.listen", "and a port"},
+                    WrongRow{"[metrics]\nlisten = '127.0.0.1:0'\n", "metrics.listen", "loopback"},
+                    WrongRow{"[metrics]\nlisten = '127.0.0.1:65536'\n", "metrics.listen", "loopback"},
+                    WrongRow{"[metrics]\nlisten = '127.0.0.1:9464,0.0.0.0:80'\n", "metrics.listen", "loopback"},
+                    WrongRow{"[metrics]\nlisten = '127.0.0.1:9464s'\n", "metrics.listen", "loopback"},
+                    WrongRow{"[metrics]\nlisten = 9464\n", "metrics.listen", "must be"},
+                    WrongRow{"[metrics]\nport = 9464\n", "metrics.port", "is unknown"}));
+
+TEST(ParseConfig, MetricsAreOffUnlessALoopbackAddressIsNamed) {
+  EXPECT_EQ(ParseConfig("", "f.toml").config.metrics.listen, "");
+  for (const char* const address : {"", "127.0.0.1:9464", "127.1.2.3:1", "[::1]:65535"}) {
+    const ConfigResult result = ParseConfig(std::string("[metrics]\nlisten = '") + address + "'\n", "f.toml");
+    EXPECT_THAT(ErrorsOf(result), IsEmpty()) << address;
+    EXPECT_EQ(result.config.metrics.listen, address);
+  }
+}
 
 TEST(ParseConfig, NamesFromTheFileCannotGarbleAMessage) {
   const std::vector<std::string> errors = ErrorsOf("[server]\n\"a\\nb\\u001b[1m\" = 1\n");

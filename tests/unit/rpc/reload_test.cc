@@ -21,6 +21,7 @@ TEST(Reload, EveryOtherChangeIsNamed) {
       {"server.listen", [](Config& config) { config.server.listen = {"unix:/elsewhere"}; }},
       {"server.operation_timeout", [](Config& config) { config.server.operation_timeout = absl::Seconds(1); }},
       {"server.max_operations", [](Config& config) { config.server.max_operations = 1; }},
+      {"metrics.listen", [](Config& config) { config.metrics.listen = "127.0.0.1:9464"; }},
       {"volumes", [](Config& config) { config.volumes.format_if_blank = false; }},
       {"volumes", [](Config& config) { config.volumes.encryption.format = Format::kLuks1; }},
       {"volumes", [](Config& config) { config.volumes.encryption.cipher = "aes-xts-plain"; }},

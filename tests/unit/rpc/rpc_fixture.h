@@ -26,6 +26,7 @@
 #include "agent/rpc/server.h"
 #include "google_rpc/error_details.pb.h"
 #include "grpc_health/health.grpc.pb.h"
+#include "tests/fakes/fake_observer.h"
 #include "tests/unit/agent/attacher_fixture.h"
 #include "volcrypt/v1/agent.grpc.pb.h"
 #include "volcrypt/v1/key.grpc.pb.h"
@@ -103,7 +104,7 @@ class RpcTest : public AttacherTest {
     ASSERT_TRUE(socket.ok()) << socket.status();
     std::vector<ApiSocket> sockets;
     sockets.push_back(*std::move(socket));
-    auto server = RpcServer::Start(options_, std::move(sockets), attacher_, key_managers_, access_, log_);
+    auto server = RpcServer::Start(options_, std::move(sockets), attacher_, key_managers_, access_, log_, observer_);
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
     chmod(socket_path_.c_str(), 0666);
@@ -174,6 +175,7 @@ class RpcTest : public AttacherTest {
   RpcServerOptions options_{.operation_timeout = absl::Seconds(60), .max_operations = 4, .max_waiting = 64};
   UniqueFd log_fd_{memfd_create("log", MFD_CLOEXEC)};
   Log log_{LogLevel::kInfo, log_fd_.Get()};
+  FakeObserver observer_;
   // Nobody but root is known.
   CurrentAccess access_{std::make_shared<const AccessRules>(std::vector<AccessConfig>{}, 0)};
   std::unique_ptr<RpcServer> server_;

@@ -28,6 +28,7 @@ TEST_F(ServerAccessTest, ComputeServiceMayNotManageKeys) {
   EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED);
   EXPECT_EQ(ErrorInfoOf(status).reason(), "CALLER_NOT_ALLOWED");
   EXPECT_TRUE(keys_->calls.empty());
+  EXPECT_EQ(observer_.Take(), Calls({"operation GetInfo OK", "operation CreateKey CALLER_NOT_ALLOWED"}));
 }
 
 TEST_F(ServerAccessTest, AdminMayCallEverything) {

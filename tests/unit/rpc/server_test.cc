@@ -245,5 +245,21 @@ TEST_F(ServerTest, RequestsLargerThanAnyThatMakesSenseAreRefused) {
   EXPECT_EQ(RpcOutcome(Detach(kVolume)), "OK");
 }
 
+TEST_F(ServerTest, EveryOperationIsToldToTheObserverAsTheLogHasIt) {
+  const auto stub = v1::VolumeEncryptorService::NewStub(channel_);
+  v1::AttachVolumeResponse response;
+  EXPECT_EQ(RpcOutcome(stub->AttachVolume(Patient().get(), AttachRequestFor(kVolume, kBlank), &response)), "OK");
+  EXPECT_EQ(observer_.Take(), Calls({"operation AttachVolume OK formatted key_manager=local"}));
+  EXPECT_EQ(RpcOutcome(Detach(kVolume)), "OK");
+  Fail(keys_->on_record, Reason::kKeyAccessDenied);
+  keys_->records.clear();
+  EXPECT_EQ(RpcOutcome(stub->AttachVolume(Patient().get(), AttachRequestFor(kVolume, kBlank), &response)), "OK");
+  EXPECT_EQ(RpcOutcome(stub->AttachVolume(Patient().get(), AttachRequestFor("vol-2", "/dev/none"), &response)),
+            "DEVICE_NOT_FOUND");
+  EXPECT_EQ(observer_.Take(), Calls({"operation DetachVolume OK",
+                                     "operation AttachVolume OK key_manager=local record_error=KEY_ACCESS_DENIED",
+                                     "operation AttachVolume DEVICE_NOT_FOUND"}));
+}
+
 }  // namespace
 }  // namespace volcrypt

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "tests/unit/agent/http_get.h"
 #include "tests/unit/rpc/rpc_fixture.h"
 
 namespace volcrypt {
@@ -155,6 +156,57 @@ TEST_F(VolcryptdTest, SecondDaemonIsRefused) {
   EXPECT_EQ(Run({"--config", directory_.Path("volcryptd.toml"), "--helper-socket", "/nowhere"}), 1);
   EXPECT_TRUE(Logs("running already"));
   EXPECT_EQ(InfoAs(0), "OK");
+}
+
+// Of the process, as the kernel lists its descriptors: how many listen at an address of the network.
+int NetworkListenersOf(pid_t pid) {
+  std::string inodes;
+  for (const char* const table : {"/tcp", "/tcp6"}) {
+    std::ifstream sockets("/proc/" + std::to_string(pid) + "/net" + table);
+    std::string line;
+    while (std::getline(sockets, line)) inodes += line + "\n";
+  }
+  int count = 0;
+  for (const auto& fd : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd")) {
+    const std::string target = std::filesystem::read_symlink(fd).string();
+    if (!target.starts_with("socket:[")) continue;
+    const std::string inode = target.substr(8, target.size() - 9);
+    if (inodes.find(" " + inode + " ") != std::string::npos) ++count;
+  }
+  return count;
+}
+
+TEST_F(VolcryptdTest, MetricsAreOffByDefault) {
+  Start();
+  EXPECT_EQ(NetworkListenersOf(pid_), 0);
+}
+
+TEST_F(VolcryptdTest, MetricsAreServedWhereTheConfigurationSays) {
+  const uint16_t port = FreePort();
+  WriteConfig("[metrics]\nlisten = \"127.0.0.1:" + std::to_string(port) + "\"\n");
+  Start();
+  EXPECT_EQ(NetworkListenersOf(pid_), 1);
+  EXPECT_EQ(InfoAs(0), "OK");
+  EXPECT_EQ(InfoAs(4001), "CALLER_UNKNOWN");
+  const std::string metrics = HttpGet(port, "/metrics");
+  EXPECT_NE(metrics.find("volcrypt_operations_total{code=\"OK\",reason=\"OK\",verb=\"GetInfo\"} 1\n"),
+            std::string::npos)
+      << metrics;
+  EXPECT_NE(metrics.find("reason=\"CALLER_UNKNOWN\",verb=\"GetInfo\"} 1\n"), std::string::npos) << metrics;
+  EXPECT_NE(metrics.find("volcrypt_first_uses_total{key_manager=\"local\"} 0\n"), std::string::npos) << metrics;
+  helper_.reset();
+  EXPECT_TRUE(
+      Eventually([port] { return HttpGet(port, "/metrics").find("volcrypt_helper_up 0\n") != std::string::npos; }));
+  EXPECT_EQ(Stop(SIGTERM), 0);
+}
+
+TEST_F(VolcryptdTest, AddressOfMetricsThatIsTakenIsAnErrorOfTheStart) {
+  const TakenPort taken;
+  const std::string address = "127.0.0.1:" + std::to_string(taken.Port());
+  WriteConfig("[metrics]\nlisten = \"" + address + "\"\n");
+  EXPECT_EQ(Run({"--config", directory_.Path("volcryptd.toml"), "--helper-socket", directory_.Path("helper.sock")}), 1);
+  EXPECT_TRUE(Logs("cannot start: [metrics] listen: cannot serve metrics at " + address)) << Log();
+  EXPECT_FALSE(std::filesystem::exists(socket_path_));
 }
 
 TEST_F(VolcryptdTest, MemoryOfTheDaemonIsClosedToDumps) {

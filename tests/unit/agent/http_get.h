@@ -1,0 +1,59 @@
+#pragma once
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "encryptors/unique_fd.h"
+
+namespace volcrypt {
+
+inline sockaddr_in Loopback(uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+// A listener at a port of 127.0.0.1 that was free.
+class TakenPort {
+ public:
+  TakenPort() {
+    sockaddr_in address = Loopback(0);
+    socklen_t size = sizeof address;
+    auto* const name = reinterpret_cast<sockaddr*>(&address);
+    if (bind(fd_.Get(), name, size) == 0 && listen(fd_.Get(), 1) == 0 && getsockname(fd_.Get(), name, &size) == 0) {
+      port_ = ntohs(address.sin_port);
+    }
+  }
+  uint16_t Port() const { return port_; }
+
+ private:
+  UniqueFd fd_{socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  uint16_t port_ = 0;
+};
+
+inline uint16_t FreePort() { return TakenPort().Port(); }
+
+// The whole answer, head and body; empty when nobody listens.
+inline std::string HttpGet(uint16_t port, const std::string& path) {
+  const UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const sockaddr_in address = Loopback(port);
+  if (connect(fd.Get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return "";
+  const std::string request = "GET " + path + " HTTP/1.0\r\nHost: localhost\r\n\r\n";
+  if (write(fd.Get(), request.data(), request.size()) != static_cast<ssize_t>(request.size())) return "";
+  std::string answer;
+  std::array<char, 4096> buffer{};
+  for (ssize_t count = 0; (count = read(fd.Get(), buffer.data(), buffer.size())) > 0;) {
+    answer.append(buffer.data(), static_cast<size_t>(count));
+  }
+  return answer;
+}
+
+}  // namespace volcrypt
