@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+import urllib.request
 
 from servers.process import Process, accepts_at
 from testkit.api import Api
@@ -17,16 +18,16 @@ class Agent:
     """An agent and its helper, whose state is in a directory of their own.
 
     sections: {name: {key: value}} of [key_managers.NAME]; `default` names one of them. `host`: the name of the host it
-    believes to run on.
+    believes to run on. `metrics`: the port of 127.0.0.1 for them, where they are wanted.
     """
 
     logs = []  # of the agents that were closed: what a failed test shows
 
-    def __init__(self, sections, default=None, host=None, volumes="/dev/", operation_timeout="60s"):
+    def __init__(self, sections, default=None, host=None, volumes="/dev/", operation_timeout="60s", metrics=None):
         self._directory = tempfile.TemporaryDirectory(prefix="volcrypt-agent-")
         self.directory = self._directory.name
         self.endpoint = f"unix:{self.directory}/api.sock"
-        self._host, self._volumes, self._timeout = host, volumes, operation_timeout
+        self._host, self._volumes, self._timeout, self._metrics = host, volumes, operation_timeout, metrics
         self._api = None
         self.config = os.path.join(self.directory, "volcryptd.toml")
         self.configure(sections, default)
@@ -44,6 +45,7 @@ class Agent:
             "volumes": {"device_prefixes": [self._volumes]},
             "key_manager": {"default": default or next(iter(sections), "local")},
             **{f"key_managers.{name}": keys for name, keys in {"local": local, **sections}.items()},
+            "metrics": {"listen": f"127.0.0.1:{self._metrics}" if self._metrics else ""},
             "log": {"level": "debug"},
         }
         with open(self.config, "w", encoding="utf-8") as file:
@@ -87,6 +89,10 @@ class Agent:
 
     def log(self):
         return self.process.log()
+
+    def metrics(self, path="/metrics"):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._metrics}{path}", timeout=10) as answer:
+            return answer.read().decode()
 
     def _hang_up(self):
         if self._api is not None:
