@@ -1,14 +1,15 @@
 """No key, password or token stays anywhere it could be found.
 
 Each test uses one key manager in every way that succeeds or fails, then looks for its secrets in the memory of agent
-and helper, in logs, answers, files, command lines and environments. Each way of looking is first shown to find the same
-bytes where they have been put.
+and helper, in logs, answers, metrics, files, command lines and environments. Each way of looking is first shown to find
+the same bytes where they have been put.
 """
 
 import os
 
 from harness import CloudCase, KmipCase, ServiceCase
 from servers.front import Answer
+from servers.process import free_ports
 from testkit.api import ApiError
 from testkit.needles import Needles, process_that_holds
 
@@ -19,6 +20,10 @@ class Search(ServiceCase):
     def setUp(self):
         super().setUp()
         self.answers = []
+
+    def agent(self, sections, **options):
+        (port,) = free_ports(1)
+        return super().agent(sections, metrics=port, **options)
 
     def note(self, call):
         """Makes a call whose answer or error is searched as well."""
@@ -40,8 +45,9 @@ class Search(ServiceCase):
 
     def assert_not_written_down(self, agent, secrets):
         needles, sample = Needles(secrets), next(iter(secrets.values()))
-        said = "\n".join([agent.log(), agent.helper.log(), *self.answers]).encode()
+        said = "\n".join([agent.log(), agent.helper.log(), agent.metrics(), *self.answers]).encode()
         self.assertTrue(Needles({"volume": self.said_volume.encode()}).in_bytes(said), "the control: the log is there")
+        self.assertIn(b'verb="AttachVolume"', said, "the control: so are the metrics")
         self.assertEqual(needles.in_bytes(said), set())
         self.assertEqual(needles.in_directory(agent.directory), set())
         with process_that_holds(b"", arguments=[sample.hex()]):
