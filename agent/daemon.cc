@@ -65,6 +65,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(Config config, DaemonOptio
               "interrupts will not be continued");
   }
   std::vector<std::string> names;
+  names.reserve(sockets.size());
   for (const ApiSocket& socket : sockets) names.push_back(socket.Name());
 
   // The constructor is private, which std::make_unique cannot reach.
@@ -107,7 +108,7 @@ int Daemon::Run(const Signals& signals) {
   sd_notify(0, "READY=1");
   for (;;) {
     const std::optional<int> signal = signals.Wait(helper_present_ ? kProbeInterval : kProbeIntervalWhileAway);
-    if (signal == SIGTERM || signal == SIGINT) return Stop(EXIT_SUCCESS);
+    if (signal && (*signal == SIGTERM || *signal == SIGINT)) return Stop(EXIT_SUCCESS);
     if (signal == SIGHUP) Reload();
     if (OwnHelperEnded()) {
       log_.Write(LogLevel::kError, "volcrypt-helper has ended, and only root could start another: ending too");
