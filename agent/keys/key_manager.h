@@ -95,7 +95,8 @@ class KeyManager {
   virtual absl::StatusOr<KeyMetadata> GetMetadata(const std::string& key_id, const KeyCall& call) = 0;
   // The key manager generates the bytes; the answer is the new key's id.
   virtual absl::StatusOr<std::string> Create(const NewKey& key, const KeyCall& call) = 0;
-  // Takes in a copy of a key; the answer is its id here.
+  // Takes in a copy of a key; the answer is its id here. A symmetric one counts as random from then on, so whoever has
+  // one that nothing vouches for gives it as opaque.
   virtual absl::StatusOr<std::string> Import(const Key& key, const KeyCopy& description, const KeyCall& call) = 0;
   // KEY_IN_USE while first uses are recorded, unless forced.
   virtual absl::Status Delete(const std::string& key_id, bool force, const KeyCall& call) = 0;

@@ -168,7 +168,7 @@ absl::StatusOr<std::string> LocalKeyStore::Create(const NewKey& key, const KeyCa
 absl::StatusOr<std::string> LocalKeyStore::Import(const Key& key, const KeyCopy& description, const KeyCall& call) {
   if (absl::Status check = CheckCopy(key, description); !check.ok()) return check;
   return Store({.key_id = RandomUuid(),
-                .type = KeyTypeWord(KeptType(key)),
+                .type = KeyTypeWord(key.type),
                 .algorithm = description.algorithm,
                 .bit_length = static_cast<int64_t>(key.bytes.Size()) * 8,
                 .name = description.name,

@@ -32,8 +32,7 @@ struct LocalKeyStoreOptions {
 // bytes of a file of its own. SQLite never sees a key.
 // The authenticated data binds a wrapped key to its row. "u32" is 4 bytes, big-endian:
 //   u32 14, "volcrypt key 1", u32 36, key_id, u32 length, type, u32 length, algorithm, u32 bit_length
-// A symmetric key of 128 bits or more counts as random. One that was taken in and that nothing vouches for is kept as
-// an opaque one instead: it opens the same volumes, with a slow key derivation for new ones.
+// A symmetric key of 128 bits or more counts as random.
 // That of kek_check is "volcrypt key-encryption key check 1".
 // Whoever can write the file can still delete rows, put back older ones and change first uses.
 //

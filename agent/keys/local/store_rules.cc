@@ -52,11 +52,6 @@ bool CountsAsRandom(KeyType type, int64_t bit_length) {
   return type == KeyType::kSymmetric && bit_length >= kRandomBits;
 }
 
-KeyType KeptType(const Key& key) {
-  const bool counts = CountsAsRandom(key.type, static_cast<int64_t>(key.bytes.Size()) * 8);
-  return counts && !key.high_entropy ? KeyType::kOpaque : key.type;
-}
-
 absl::Status CheckNewKey(const NewKey& key) {
   if (key.algorithm != kAes) return InvalidField("algorithm", "the local key store makes keys for aes only");
   if (!IsBitLength(key.bit_length)) {

@@ -15,9 +15,7 @@ namespace volcrypt {
 std::string KeyTypeWord(KeyType type);
 std::optional<KeyType> ParseKeyTypeWord(std::string_view word);
 
-// Symmetric keys of 128 bits or more count as random. One that was taken in and that nothing vouches for is kept as an
-// opaque one, which opens the same volumes.
-KeyType KeptType(const Key& key);
+// Symmetric keys of 128 bits or more do.
 bool CountsAsRandom(KeyType type, int64_t bit_length);
 
 // INVALID_FIELD, KEY_UNFIT, INVALID_VOLUME_ID.

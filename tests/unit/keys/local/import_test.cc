@@ -51,14 +51,6 @@ TEST_F(ImportTest, RandomSymmetricKeyStaysOne) {
   }
 }
 
-// The copy of a fixed key must not be better thought of than the key itself. An opaque key opens the same volumes.
-TEST_F(ImportTest, SymmetricKeyThatNothingVouchesForIsKeptAsOpaque) {
-  const absl::StatusOr<Key> taken = TakenInAndOut(KeyOf(KeyType::kSymmetric, 32, false));
-  ASSERT_TRUE(taken.ok()) << taken.status();
-  EXPECT_EQ(taken->type, KeyType::kOpaque);
-  EXPECT_FALSE(taken->high_entropy);
-}
-
 TEST_F(ImportTest, ShortSymmetricKeyIsNeverRandom) {
   const absl::StatusOr<Key> taken = TakenInAndOut(KeyOf(KeyType::kSymmetric, 15, false));
   ASSERT_TRUE(taken.ok()) << taken.status();
