@@ -110,6 +110,22 @@ class Outage(CloudCase):
         self.cloud.barbican.process.kill()
         self.assertTrue(self.attach(agent, volume, self.secret)["already_attached"])
 
+    def test_a_claim_left_standing_is_confirmed_by_the_first_repeat_that_reaches_barbican(self):
+        """As an agent leaves it that died when the mapping was there and the record was not confirmed yet."""
+        agent, volume = self.agent({"barbican": self.short}), self.formatted_volume()
+        self.attach(agent, volume, self.secret)
+        name = f"volcrypt-{volume.volume_id}"
+        formatted = self.nova.user_metadata(self.secret)[name]
+        claimed = formatted.replace("state=formatted", "state=claimed")
+        self.nova.set_user_metadata(self.secret, name, claimed)
+        self.cloud.barbican.process.kill()
+        self.assertTrue(self.attach(agent, volume, self.secret)["already_attached"])
+        self.assertIn(f"the first-use record of volume {volume.volume_id} beside its key cannot be read", agent.log())
+        self.cloud.barbican.process.start()
+        self.assertEqual(self.nova.user_metadata(self.secret)[name], claimed)
+        self.assertTrue(self.attach(agent, volume, self.secret)["already_attached"])
+        self.assertEqual(self.nova.user_metadata(self.secret)[name], formatted)
+
 
 class DuringCalls(CloudCase):
     """A front before Barbican holds its answers back while something happens to it."""
@@ -159,6 +175,18 @@ class DuringCalls(CloudCase):
         self.assertFalse(call.done())
         self.cloud.barbican.process.thaw()
         self.assertFalse(self.through_front.api.result(call).formatted)
+
+    def test_an_order_whose_answer_is_lost_says_how_to_find_the_key(self):
+        endpoint = f"http://{self.barbican.address}"
+        agent = self.agent({"barbican": self.section("nova", endpoint=endpoint, timeout=f"{SECONDS}s")})
+        self.attach(agent, self.volume(), self.secret)
+        before = self.nova.secrets()
+        self.barbican.hold()
+        error = self.refused("KEY_MANAGER_TIMED_OUT", lambda: self.create_key(agent, name="of volume 7"))
+        self.assertEqual((error.metadata["key_may_exist"], error.metadata["name"]), ("true", "of volume 7"))
+        self.assertIn("the name of volume 7", error.message)
+        self.barbican.release()
+        self.wait_until(lambda: self.nova.secrets() == before + 1)
 
     def first_use_in_flight(self, agent, timeout=60):
         """A volume whose first use is claimed in Barbican and about to begin on the device; and the call."""

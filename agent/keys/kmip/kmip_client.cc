@@ -34,13 +34,21 @@ class Failures {
     timed_out_ = timed_out_ || HasReason(error, Reason::kKeyManagerTimedOut);
   }
 
-  absl::Status ToStatus(absl::string_view more) const {
-    return MakeError(timed_out_ ? Reason::kKeyManagerTimedOut : Reason::kKeyManagerUnavailable,
-                     absl::StrCat("KMIP server ", absl::StrJoin(texts_, "; "), more),
-                     {{"servers", absl::StrJoin(servers_, " ")}});
+  absl::Status ToStatus() const { return ToStatus("", {}); }
+
+  // After a request of which nobody knows whether it was carried out.
+  absl::Status ToStatusAfter(KmipOperation operation) const {
+    return ToStatus(absl::StrCat("; whether it did ", NameOf(operation), " is not known"),
+                    {{KmipClient::kMayBeDone, "true"}});
   }
 
  private:
+  absl::Status ToStatus(absl::string_view more, ErrorMetadata metadata) const {
+    metadata.emplace("servers", absl::StrJoin(servers_, " "));
+    return MakeError(timed_out_ ? Reason::kKeyManagerTimedOut : Reason::kKeyManagerUnavailable,
+                     absl::StrCat("KMIP server ", absl::StrJoin(texts_, "; "), more), std::move(metadata));
+  }
+
   std::vector<std::string> texts_;
   std::vector<std::string> servers_;
   bool timed_out_ = false;
@@ -105,11 +113,9 @@ absl::StatusOr<KmipReply> KmipClient::Call(const KmipRequest& request, Repeat re
     if (!IsServersFault(reply.status())) return reply;
     servers[i]->NoteFailure();
     failures.Add(*servers[i], reply.status());
-    if (attempt.was_sent && repeat == Repeat::kNever) {
-      return failures.ToStatus(absl::StrCat("; whether it did ", NameOf(request.operation), " is not known"));
-    }
+    if (attempt.was_sent && repeat == Repeat::kNever) return failures.ToStatusAfter(request.operation);
   }
-  return failures.ToStatus("");
+  return failures.ToStatus();
 }
 
 std::vector<KmipServer*> KmipClient::InOrder() {

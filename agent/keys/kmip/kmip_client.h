@@ -36,6 +36,9 @@ class KmipClient {
 
   KmipClient(TlsContext tls, Options options);
 
+  // In the metadata of an error: the request was sent, and may have been carried out.
+  static constexpr char kMayBeDone[] = "may_be_done";
+
   // A request that may be repeated goes over a kept connection where there is one, and to the next server when one
   // fails. Any other goes over a new connection, since a kept one may turn out to be dead only when it was sent.
   absl::StatusOr<KmipReply> Call(const KmipRequest& request, Repeat repeat, absl::Time deadline);

@@ -14,6 +14,7 @@
 #include "agent/keys/kmip/kmip_key_state.h"
 #include "agent/keys/kmip/kmip_payloads.h"
 #include "agent/keys/kmip/malformed_answer.h"
+#include "agent/keys/lost_key.h"
 #include "encryptors/reason.h"
 #include "encryptors/valid_utf8.h"
 
@@ -57,6 +58,23 @@ absl::StatusOr<KeyType> TypeOf(const KmipAttributes& attributes, const std::stri
   }
   return MakeError(Reason::kKeyUnfit, absl::StrCat("object ", key_id, " of the KMIP server is no key"),
                    {{"key_id", key_id}});
+}
+
+std::string HowToFind(const std::string& name) {
+  return name.empty() ? "compare what this client has at the server: it has no name"
+                      : absl::StrCat("look for the key id name:", name);
+}
+
+// The error of what was to make a key.
+absl::Status NotMade(const absl::Status& error, const std::string& name) {
+  return MetadataOf(error).contains(KmipClient::kMayBeDone) ? KeyMayExist(error, name, HowToFind(name)) : error;
+}
+
+// Of the key that was made, also if the answer does not say it.
+absl::StatusOr<std::string> NewUidOf(const KmipReply& reply, const std::string& name) {
+  absl::StatusOr<std::string> uid = ReadNewUid(reply.response);
+  if (!uid.ok()) return KeyMayExist(uid.status(), name, HowToFind(name));
+  return uid;
 }
 
 absl::StatusOr<KmipClient::Options> OptionsOf(const KmipConfig& config, SecretBytes password) {
@@ -139,8 +157,8 @@ absl::StatusOr<std::string> KmipKeyManager::Create(const NewKey& key, const KeyC
   }
   KmipConversation conversation(*client_, DeadlineOf(call));
   const absl::StatusOr<KmipReply> reply = conversation.Ask(CreateRequest(key.bit_length, key.name), Repeat::kNever, "");
-  if (!reply.ok()) return reply.status();
-  absl::StatusOr<std::string> uid = ReadNewUid(reply->response);
+  if (!reply.ok()) return NotMade(reply.status(), key.name);
+  absl::StatusOr<std::string> uid = NewUidOf(*reply, key.name);
   if (!uid.ok()) return uid;
   if (absl::Status activated = conversation.Activate(*uid); !activated.ok()) return activated;
   return uid;
@@ -153,8 +171,8 @@ absl::StatusOr<std::string> KmipKeyManager::Import(const Key& key, const KeyCopy
   }
   KmipConversation conversation(*client_, DeadlineOf(call));
   const absl::StatusOr<KmipReply> reply = conversation.Ask(RegisterRequest(key, description.name), Repeat::kNever, "");
-  if (!reply.ok()) return reply.status();
-  absl::StatusOr<std::string> uid = ReadNewUid(reply->response);
+  if (!reply.ok()) return NotMade(reply.status(), description.name);
+  absl::StatusOr<std::string> uid = NewUidOf(*reply, description.name);
   if (!uid.ok()) return uid;
   // Opaque objects have no state (KMIP 1.4, section 3.22).
   if (key.type == KeyType::kOpaque) return uid;

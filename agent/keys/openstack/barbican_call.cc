@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "agent/keys/lost_key.h"
 #include "agent/keys/openstack/barbican_json.h"
 #include "agent/keys/openstack/http_status.h"
 #include "agent/keys/openstack/remote_error.h"
@@ -40,6 +41,23 @@ void DropWhatRepeatsCredentials(const HttpRequest& request, HttpAnswer& answer) 
   }
 }
 
+bool MayHaveArrived(const HttpAnswer& answer) {
+  switch (answer.failure) {
+    case HttpFailure::kNone:
+      return answer.status < http_status::kBadRequest || answer.status >= http_status::kFirstServerError;
+    case HttpFailure::kResolve:
+    case HttpFailure::kConnect:
+    case HttpFailure::kTls:
+      return false;
+    case HttpFailure::kTimedOut:
+    case HttpFailure::kTooLarge:
+    case HttpFailure::kMemory:
+    case HttpFailure::kBroken:
+      return true;
+  }
+  return true;
+}
+
 bool IsRead(const BarbicanRequest& request) { return request.method == "GET"; }
 
 }  // namespace
@@ -57,6 +75,7 @@ void BarbicanCall::Warn(const std::string& warning) const {
 }
 
 absl::StatusOr<HttpAnswer> BarbicanCall::Send(const BarbicanRequest& request) {
+  may_be_done_ = false;
   // Who was denied a read and was served with the agent's rights does not get them for a deletion that follows.
   if (caller_was_denied_ && !request.may_fall_back) credential_ = Credential::kCaller;
   absl::StatusOr<HttpAnswer> answer = IsCallers() ? SendAsCaller(request) : SendAsAgent(request);
@@ -126,6 +145,7 @@ absl::StatusOr<HttpAnswer> BarbicanCall::SendWith(const BarbicanRequest& request
                             .is_sent_once = request.repeat == Repeat::kUnsent || request.method == "DELETE"};
   RetriedAnswer retried = SendWithRetries(services_.http, sent, request.repeat, deadline_);
   attempts_ = retried.attempts;
+  may_be_done_ = MayHaveArrived(retried.answer);
   DropWhatRepeatsCredentials(sent, retried.answer);
   if (retried.answer.failure == HttpFailure::kTooLarge && request.answer_is_secret) {
     return MakeError(Reason::kKeyUnfit, absl::StrCat("cannot ", request.what, ": its payload is larger than ",
@@ -197,6 +217,13 @@ absl::Status BarbicanCall::ErrorOf(const BarbicanRequest& request, const HttpAns
                                               : "; check that its endpoint is Barbican's"),
                        MetadataFor(answer));
   }
+}
+
+absl::Status NotMade(const BarbicanCall& call, const absl::Status& error, const std::string& name) {
+  if (!call.MayBeDone()) return error;
+  return KeyMayExist(error, name,
+                     name.empty() ? "look among the project's newest secrets for one without name"
+                                  : absl::StrCat("look in Barbican for a new secret of the name ", name));
 }
 
 }  // namespace volcrypt

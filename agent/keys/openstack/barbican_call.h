@@ -50,6 +50,9 @@ class BarbicanCall {
 
   // How often the last request was sent: a failure that repeats may be the first one's success.
   int Attempts() const { return attempts_; }
+  // Whether the last request may have been carried out although it did not succeed: its answer was lost, or speaks of
+  // trouble of the server.
+  bool MayBeDone() const { return may_be_done_; }
   // The requests so far were answered to the caller's token.
   bool IsCallers() const { return credential_ == Credential::kCaller; }
   const CallDeadline& Deadline() const { return deadline_; }
@@ -74,7 +77,11 @@ class BarbicanCall {
   Credential credential_;
   bool caller_was_denied_ = false;
   int attempts_ = 0;
+  bool may_be_done_ = false;
   std::string agent_;  // who the agent is, for messages; empty while unknown
 };
+
+// The error of a request that was to make a secret of this name: how to find it, if it may have been made all the same.
+absl::Status NotMade(const BarbicanCall& call, const absl::Status& error, const std::string& name);
 
 }  // namespace volcrypt

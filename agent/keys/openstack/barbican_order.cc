@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "agent/keys/lost_key.h"
 #include "agent/keys/openstack/barbican_json.h"
 #include "agent/keys/openstack/http_status.h"
 #include "encryptors/reason.h"
@@ -45,12 +46,15 @@ absl::StatusOr<std::string> PlaceOrder(BarbicanCall& call, const NewKey& key) {
                                    .repeat = Repeat::kUnsent,
                                    .may_fall_back = false};
   const absl::StatusOr<HttpAnswer> answer = call.Send(request);
-  if (!answer.ok()) return answer.status();
-  if (answer->status == http_status::kAccepted) return ParseReference(answer->body, "order_ref");
-  const absl::Status error = call.ErrorOf(request, *answer);
-  if (answer->status == http_status::kBadRequest)
-    return MakeError(Reason::kInvalidField, std::string(error.message()), {{"field", "bit_length"}});
-  return error;
+  if (!answer.ok()) return NotMade(call, answer.status(), key.name);
+  absl::StatusOr<std::string> order_id = answer->status == http_status::kAccepted
+                                             ? ParseReference(answer->body, "order_ref")
+                                             : call.ErrorOf(request, *answer);
+  if (answer->status == http_status::kBadRequest) {
+    return MakeError(Reason::kInvalidField, std::string(order_id.status().message()), {{"field", "bit_length"}});
+  }
+  if (!order_id.ok()) return NotMade(call, order_id.status(), key.name);
+  return order_id;
 }
 
 absl::StatusOr<OrderState> ReadOrder(BarbicanCall& call, const std::string& order_id) {
@@ -91,7 +95,7 @@ absl::StatusOr<std::string> OrderKey(BarbicanCall& call, const NewKey& key) {
   if (!order_id.ok()) return order_id.status();
   for (milliseconds pause = kFirstPause;; pause = std::min(pause * 2, kLongestPause)) {
     absl::StatusOr<OrderState> order = ReadOrder(call, *order_id);
-    if (!order.ok()) return order.status();
+    if (!order.ok()) return KeyMayExist(order.status(), key.name, absl::StrCat("look at order ", *order_id));
     if (order->status == "ACTIVE") return std::move(order->secret_id);
     if (order->status == "ERROR") return Failed(*order_id, *order);
     if (call.Deadline().Remaining() <= pause) return StillPending(*order_id);

@@ -151,6 +151,10 @@ class User:
         body = {"key": key, "value": value}
         self._demand(201, "POST", self._url("secrets", secret_id, "metadata") + "/", json=body)
 
+    def set_user_metadata(self, secret_id, key, value):
+        body = {"key": key, "value": value}
+        self._demand(200, "PUT", self._url("secrets", secret_id, "metadata", key), json=body)
+
     def consumers(self, secret_id):
         return self._demand(200, "GET", self._url("secrets", secret_id, "consumers")).json()["consumers"]
 

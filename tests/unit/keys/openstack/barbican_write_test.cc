@@ -1,4 +1,4 @@
-// Keys made, copied in and deleted, and first uses recorded.
+// Keys deleted, and first uses recorded.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -12,7 +12,6 @@ namespace {
 
 using State = FirstUseRecord::State;
 using testing::AllOf;
-using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::Not;
 
@@ -28,112 +27,6 @@ class BarbicanWriteTest : public testing::Test {
   FakeCloud cloud_;
   std::unique_ptr<BarbicanKeyManager> keys_ = cloud_.KeyManager();
 };
-
-TEST_F(BarbicanWriteTest, OrderedKeyCanBeRead) {
-  const absl::StatusOr<std::string> id = keys_->Create({.name = "a \"name\""}, Soon());
-  ASSERT_THAT(id, Succeeds());
-  EXPECT_EQ(keys_->Get(*id, Soon())->bytes.Size(), 32U);
-}
-
-TEST_F(BarbicanWriteTest, PendingOrderIsWaitedFor) {
-  cloud_.pending = 3;
-  EXPECT_THAT(keys_->Create({}, Soon()), Succeeds());
-  EXPECT_EQ(cloud_.Count("GET", "/orders/"), 4U);
-}
-
-TEST_F(BarbicanWriteTest, OrderThatStaysPendingIsNamed) {
-  cloud_.pending = -1;
-  EXPECT_THAT(keys_->Create({}, absl::Now() + absl::Milliseconds(600)),
-              AllOf(FailsWith(Reason::kKeyManagerTimedOut), Says("04de4000-"), Says("barbican-worker")));
-  EXPECT_EQ(cloud_.Count("POST", "/orders/"), 1U);
-}
-
-TEST_F(BarbicanWriteTest, FailedOrderIsExplained) {
-  cloud_.Next("GET", "/orders/",
-              {.body = R"({"status":"ERROR","error_status_code":"400","error_reason":"no such <b>algorithm</b>"})"});
-  EXPECT_THAT(keys_->Create({.algorithm = "rot13"}, Soon()),
-              AllOf(FailsWith(Reason::kInvalidField), Says("no such algorithm"), Says("04de4000-")));
-  cloud_.Next("GET", "/orders/",
-              {.body = R"({"status":"ERROR","error_status_code":"500","error_reason":"HSM on fire"})"});
-  EXPECT_THAT(keys_->Create({}, Soon()), AllOf(FailsWith(Reason::kKeyManagerUnavailable), Says("HSM on fire")));
-}
-
-TEST_F(BarbicanWriteTest, RefusedOrderIsTheCallersToFix) {
-  cloud_.Next("POST", "/orders/", BarbicanError(400, "Provided object does not match schema"));
-  EXPECT_THAT(keys_->Create({}, Soon()), AllOf(FailsWith(Reason::kInvalidField), Says("schema")));
-}
-
-TEST_F(BarbicanWriteTest, KeysThatCannotBeAreNotOrdered) {
-  for (const uint32_t bits : {0U, 100U, 8192U}) {
-    EXPECT_THAT(keys_->Create({.bit_length = bits}, Soon()), HasMetadata("field", "bit_length"));
-  }
-  EXPECT_THAT(keys_->Create({.algorithm = ""}, Soon()), HasMetadata("field", "algorithm"));
-  EXPECT_THAT(keys_->Create({.name = std::string(256, 'n')}, Soon()), HasMetadata("field", "name"));
-  EXPECT_TRUE(cloud_.Requests().empty());
-}
-
-TEST_F(BarbicanWriteTest, WhatMayHaveMadeAKeyIsNotSentAgain) {
-  cloud_.Always("POST", "/orders/", {.manner = Manner::kDropped});
-  EXPECT_THAT(keys_->Create({}, Soon()), FailsWith(Reason::kKeyManagerUnavailable));
-  EXPECT_EQ(cloud_.Count("POST", "/orders/"), 1U);
-  cloud_.Always("POST", "/secrets/", {.status = 503, .body = "later"});
-  const Key key = {.bytes = SecretOf("0123456789abcdef")};
-  EXPECT_THAT(keys_->Import(key, {}, Soon()), FailsWith(Reason::kKeyManagerUnavailable));
-  EXPECT_EQ(cloud_.Count("POST", "/secrets/"), 1U);
-}
-
-TEST_F(BarbicanWriteTest, CopyIsTheSameKey) {
-  const std::string bytes = std::string("\0\xff\"\n", 4) + std::string(28, 'k');
-  for (const KeyType type : {KeyType::kSymmetric, KeyType::kPassphrase, KeyType::kOpaque}) {
-    const Key key = {.type = type, .bytes = SecretOf(bytes)};
-    const absl::StatusOr<std::string> id =
-        keys_->Import(key, {.algorithm = "aes", .bit_length = 256, .name = "n"}, Soon());
-    ASSERT_THAT(id, Succeeds());
-    const absl::StatusOr<Key> copy = keys_->Get(*id, Soon());
-    ASSERT_THAT(copy, Succeeds());
-    EXPECT_EQ(TextOfSecret(copy->bytes), bytes);
-    EXPECT_EQ(copy->type, type);
-  }
-  EXPECT_EQ(cloud_.Count("PUT", "/acl"), 0U);
-}
-
-TEST_F(BarbicanWriteTest, OwnerOfACopyMayReadItAndSoMayTheProject) {
-  const Key key = {.bytes = SecretOf("0123456789abcdef")};
-  const absl::StatusOr<std::string> id = keys_->Import(key, {.owner_user_id = "alice"}, Soon());
-  ASSERT_THAT(id, Succeeds());
-  EXPECT_THAT(cloud_.Find(*id).users, ElementsAre("alice"));
-  EXPECT_TRUE(cloud_.Find(*id).project_access);
-}
-
-TEST_F(BarbicanWriteTest, CopyWhoseOwnerCannotReadItIsDeletedAgain) {
-  cloud_.Always("PUT", "/acl", BarbicanError(400, "no such user"));
-  const Key key = {.bytes = SecretOf("0123456789abcdef")};
-  EXPECT_THAT(keys_->Import(key, {.owner_user_id = "nobody"}, Soon()), Not(Succeeds()));
-  EXPECT_EQ(cloud_.Count("DELETE", "/v1/secrets/"), 1U);
-}
-
-TEST_F(BarbicanWriteTest, HungAclLeavesTimeToDeleteTheCopy) {
-  cloud_.Always("GET", "/acl", {.manner = Manner::kNever});
-  const Key key = {.bytes = SecretOf("0123456789abcdef")};
-  EXPECT_THAT(keys_->Import(key, {.owner_user_id = "alice"}, absl::Now() + absl::Seconds(2)),
-              FailsWith(Reason::kKeyManagerTimedOut));
-  EXPECT_EQ(cloud_.Count("DELETE", "/v1/secrets/"), 1U);
-}
-
-TEST_F(BarbicanWriteTest, BarbicansQuotationOfAKeyIsNotRepeated) {
-  cloud_.Next("POST", "/secrets/", BarbicanError(400, "'MDEyMzQ1Njc4OWFiY2RlZg==' is too long"));
-  const Key key = {.bytes = SecretOf("0123456789abcdef")};
-  EXPECT_THAT(keys_->Import(key, {}, Soon()), AllOf(Not(Succeeds()), Not(Says("MDEyMz"))));
-}
-
-TEST_F(BarbicanWriteTest, CopiesThatDoNotFitAreUnfit) {
-  const auto imported = [this](size_t bytes) {
-    return keys_->Import({.type = KeyType::kOpaque, .bytes = SecretOf(std::string(bytes, 'k'))}, {}, Soon());
-  };
-  EXPECT_THAT(imported(15000), Succeeds());
-  EXPECT_THAT(imported(15001), FailsWith(Reason::kKeyUnfit));
-  EXPECT_THAT(imported(0), FailsWith(Reason::kKeyUnfit));
-}
 
 TEST_F(BarbicanWriteTest, UnusedKeyIsDeleted) {
   const std::string id = cloud_.Add();
