@@ -74,12 +74,14 @@ struct KeyCopy {
   std::string owner_user_id;  // may read the copy as well, where the key manager knows users; empty: nobody else
 };
 
-// One step of KeyManager::Check, in the order in which they were taken. The first that fails is the last.
+// One step of KeyManager::Check, in the order in which they were taken. The first that fails is the last, of each
+// server and of each credential.
 struct CheckStep {
-  std::string name;  // resolve, connect, tls, authenticate, catalog, read, create; open for a file
+  std::string
+      name;  // resolve, connect, tls, authenticate, catalog, read, create; caller for its token; open for a file
   bool passed = false;
   std::string detail;            // what was found
-  std::string remedy;            // what the operator can do, when it failed
+  std::string remedy;            // what the operator can do, when it failed or passed with a warning
   std::optional<Reason> reason;  // why it failed
 };
 

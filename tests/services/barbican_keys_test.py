@@ -163,6 +163,11 @@ class Copy(CloudCase):
         self.assertEqual((found["secret_type"], found["name"]), ("passphrase", "second"))
         self.assertEqual(self.nova.payload(copy), b"a passphrase")
 
+    def test_a_secret_of_more_bits_than_barbican_can_note_is_copied(self):
+        data = os.urandom(5000)
+        copy = self.copy("barbican", self.nova.secret(data, secret_type="opaque"), "barbican")
+        self.assertEqual(self.nova.payload(copy), data)
+
     def test_the_owner_of_a_copy_may_read_it(self):
         owner = self.user("stranger")
         copy = self.copy("local", self.create_key(self.agents, "local"), "barbican", owner_user_id=owner.user_id)
@@ -258,6 +263,16 @@ class Check(CloudCase):
                 self.assertEqual([step.name for step in passed if not step.passed], [])
                 self.assertEqual((last.name, last.passed), (name, False))
                 self.assertGreater(len(last.remedy), 10)
+
+    def test_it_is_about_the_agent_and_a_callers_token_is_tried_besides(self):
+        agent = self.agent({"observer": self.section("observer")})
+        token = self.user("nova").token
+        answer = agent.api("CheckKeyManager", key_manager="observer", metadata=self.tokens(token))
+        *_, create, caller = answer.steps
+        self.assertEqual((create.name, create.passed), ("create", False))
+        self.assertEqual((caller.name, caller.passed), ("caller", True))
+        answer = agent.api("CheckKeyManager", key_manager="observer", metadata=self.tokens("garbage"))
+        self.assertEqual((answer.steps[-1].name, answer.steps[-1].reason), ("caller", "CALLER_TOKEN_REJECTED"))
 
     def test_a_check_makes_nothing(self):
         agent = self.agent({"barbican": self.section("nova")})

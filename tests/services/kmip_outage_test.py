@@ -159,6 +159,22 @@ class SeveralServers(KmipCase):
             client.activate(extra)
         self.attach_refused("KEY_NOT_FOUND", agent, self.volume(), extra)
 
+    def test_a_check_goes_past_the_one_that_is_down(self):
+        agent = self.agent({"kmip": self.section(self.server, self.second)})
+        self.server.process.kill()
+        first, *others = agent.api("CheckKeyManager", key_manager="kmip").steps
+        self.assertEqual((first.name, first.passed), ("connect", True))
+        self.assertIn(self.server.address, first.detail)
+        self.assertIn("check that the server runs", first.remedy)
+        self.assertEqual([step.name for step in others if not step.passed or step.remedy], [])
+        status, output, _ = self.ctl(agent, "key", "check", "kmip")
+        self.assertEqual(status, 0, output)
+        self.second.process.kill()
+        steps = agent.api("CheckKeyManager", key_manager="kmip").steps
+        self.assertEqual([step.name for step in steps if not step.passed], ["connect", "connect"])
+        status, _, errors = self.ctl(agent, "key", "check", "kmip")
+        self.assertEqual(status, 7, errors)
+
     def test_when_all_are_down_the_error_names_all(self):
         agent = self.agent({"kmip": self.section(self.server, self.second, timeout=f"{SECONDS}s")})
         self.server.process.kill()

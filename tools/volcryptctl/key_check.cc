@@ -34,11 +34,12 @@ absl::Status FailureAt(const Step& step, const std::string& key_manager) {
 void PrintSteps(Session& session, const v1::CheckKeyManagerResponse& response) {
   TextTable table({"STEP", "RESULT", "DETAIL"});
   for (const Step& step : response.steps()) {
-    table.Add({step.name(), step.passed() ? "passed" : "FAILED", step.detail()});
+    const bool is_warning = step.passed() && !step.remedy().empty();
+    table.Add({step.name(), is_warning ? "WARNING" : step.passed() ? "passed" : "FAILED", step.detail()});
   }
   table.Print(session.out);
   for (const Step& step : response.steps()) {
-    if (step.passed() || step.remedy().empty()) continue;
+    if (step.remedy().empty()) continue;
     session.out << "What to do at " << Printable(step.name()) << ": " << Printable(step.remedy()) << '\n';
   }
 }

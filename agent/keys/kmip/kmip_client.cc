@@ -1,6 +1,7 @@
 #include "agent/keys/kmip/kmip_client.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -53,6 +54,27 @@ class Failures {
   std::vector<std::string> servers_;
   bool timed_out_ = false;
 };
+
+struct ServerReport {
+  bool works = false;
+  std::vector<CheckStep> steps;
+};
+
+// Calls do without this server as long as another one works. What a server refuses, on the other hand, is final.
+bool IsDead(const ServerReport& report) {
+  if (report.works || report.steps.empty()) return false;
+  const std::optional<Reason>& reason = report.steps.back().reason;
+  return reason == Reason::kKeyManagerUnavailable || reason == Reason::kKeyManagerTimedOut;
+}
+
+// What is left to say of a dead server when others work.
+CheckStep WarningOf(const ServerReport& dead) {
+  CheckStep step = dead.steps.back();
+  step.passed = true;
+  step.detail = absl::StrCat("calls go to the other servers, as this one is of no use: ", step.detail);
+  step.reason.reset();
+  return step;
+}
 
 }  // namespace
 
@@ -146,11 +168,19 @@ KmipClient::Attempt KmipClient::TryNew(KmipServer& server, const KmipRequest& re
 }
 
 std::vector<CheckStep> KmipClient::Check(absl::Time deadline) const {
-  std::vector<CheckStep> steps;
+  std::vector<ServerReport> reports(servers_.size());
   for (size_t i = 0; i < servers_.size(); ++i) {
-    const bool well = CheckKmipServer(servers_[i]->Endpoint(), tls_, credential_ ? &*credential_ : nullptr,
-                                      Share(deadline, servers_.size() - i), steps);
-    if (!well) break;
+    reports[i].works = CheckKmipServer(servers_[i]->Endpoint(), tls_, credential_ ? &*credential_ : nullptr,
+                                       Share(deadline, servers_.size() - i), reports[i].steps);
+  }
+  const bool any_works = std::ranges::any_of(reports, &ServerReport::works);
+  std::vector<CheckStep> steps;
+  for (ServerReport& report : reports) {
+    if (any_works && IsDead(report)) {
+      steps.push_back(WarningOf(report));
+    } else {
+      std::move(report.steps.begin(), report.steps.end(), std::back_inserter(steps));
+    }
   }
   return steps;
 }

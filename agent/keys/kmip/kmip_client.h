@@ -43,7 +43,8 @@ class KmipClient {
   // fails. Any other goes over a new connection, since a kept one may turn out to be dead only when it was sent.
   absl::StatusOr<KmipReply> Call(const KmipRequest& request, Repeat repeat, absl::Time deadline);
 
-  // Goes through the servers one by one.
+  // Goes through the servers one by one, also beyond one that fails. Of one that calls would go past, because it is
+  // away and another works, there is a single step, passed, with what is wrong and what to do.
   std::vector<CheckStep> Check(absl::Time deadline) const;
 
  private:

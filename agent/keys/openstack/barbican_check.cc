@@ -20,11 +20,13 @@ constexpr std::array<Stage, 3> kStages = {
 
 class Check {
  public:
-  explicit Check(BarbicanCall& call) : call_(call), keystone_(call.Services().keystone) {}
+  // `call` is the agent's own; `caller` has the caller's token, if there is one.
+  Check(BarbicanCall& call, BarbicanCall& caller) : call_(call), caller_(caller), keystone_(call.Services().keystone) {}
 
   std::vector<CheckStep> Run() {
-    if (!ReachKeystone() || !Authenticate() || !FindBarbican() || !ReachBarbican() || !Read()) return std::move(steps_);
-    Create();
+    if (!ReachKeystone() || !Authenticate() || !FindBarbican() || !ReachBarbican()) return std::move(steps_);
+    if (Read()) Create();
+    if (caller_.IsCallers()) TryCallersToken();
     return std::move(steps_);
   }
 
@@ -129,7 +131,17 @@ class Check {
     return Pass("create", "keys can be ordered: an impossible order was refused for what it says, not for who sent it");
   }
 
+  bool TryCallersToken() {
+    const BarbicanRequest request = {
+        .path = "/secrets?limit=1", .what = "list secrets with the caller's token", .may_fall_back = false};
+    const absl::StatusOr<HttpAnswer> answer = caller_.Send(request);
+    if (!answer.ok()) return Fail("caller", answer.status());
+    if (answer->status != http_status::kOk) return Fail("caller", caller_.ErrorOf(request, *answer));
+    return Pass("caller", "secrets of its project can be read with the caller's token, too");
+  }
+
   BarbicanCall& call_;
+  BarbicanCall& caller_;
   KeystoneSession& keystone_;
   std::string url_;
   std::string roles_;
@@ -138,6 +150,12 @@ class Check {
 
 }  // namespace
 
-std::vector<CheckStep> CheckBarbican(BarbicanCall& call) { return Check(call).Run(); }
+std::vector<CheckStep> CheckBarbican(BarbicanServices& services, const KeyCall& call) {
+  KeyCall own = call;
+  own.tokens = nullptr;
+  BarbicanCall as_agent(services, own);
+  BarbicanCall as_caller(services, call);
+  return Check(as_agent, as_caller).Run();
+}
 
 }  // namespace volcrypt

@@ -122,9 +122,6 @@ absl::Status BarbicanKeyManager::DropFirstUse(const std::string& key_id, const s
   return volcrypt::DropFirstUse(barbican, *id, volume_id);
 }
 
-std::vector<CheckStep> BarbicanKeyManager::Check(const KeyCall& call) {
-  BarbicanCall barbican(*services_, call);
-  return CheckBarbican(barbican);
-}
+std::vector<CheckStep> BarbicanKeyManager::Check(const KeyCall& call) { return CheckBarbican(*services_, call); }
 
 }  // namespace volcrypt

@@ -76,6 +76,23 @@ TEST_F(KeyCheckTest, JsonHasEveryStepAlsoWhenOneFailed) {
   EXPECT_EQ(result.ErrorJson()["error"]["reason"], "KEY_ACCESS_DENIED");
 }
 
+TEST_F(KeyCheckTest, WarningSaysWhatToDoAndIsNoFailure) {
+  v1::CheckKeyManagerResponse response;
+  v1::CheckKeyManagerResponse::Step& step = *response.add_steps();
+  step.set_name("connect");
+  step.set_passed(true);
+  step.set_detail("kmip1 is away");
+  step.set_remedy("start it");
+  agent_.keys.check.AnswerWith(response);
+  const Result result = Run({"key", "check"});
+  EXPECT_EQ(result.status, 0);
+  EXPECT_EQ(result.out,
+            "STEP     RESULT   DETAIL\n"
+            "connect  WARNING  kmip1 is away\n"
+            "What to do at connect: start it\n");
+  EXPECT_EQ(Run({"key", "check", "-q"}).out, "passed\n");
+}
+
 TEST_F(KeyCheckTest, QuietIsTheStepThatFailed) {
   FailAt("tls", "no", "");
   EXPECT_EQ(Run({"key", "check", "-q"}).out, "tls\n");

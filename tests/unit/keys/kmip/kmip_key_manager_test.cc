@@ -179,7 +179,10 @@ TEST_F(KmipKeyManagerTest, RefusalsAreToldByTheirCodes) {
                               {0x100, "KEY_MANAGER_UNAVAILABLE"},
                               {0x7777, "KEY_MANAGER_UNAVAILABLE"}}) {
     server_.Refuse(KmipOperation::kGet, static_cast<KmipResultReason>(refusal.code));
-    EXPECT_EQ(Outcome(manager_->Get("20", Soon())), refusal.outcome) << refusal.code;
+    const absl::Status status = manager_->Get("20", Soon()).status();
+    EXPECT_EQ(Outcome(status), refusal.outcome) << refusal.code;
+    const bool is_denial = HasReason(status, Reason::kKeyAccessDenied);
+    EXPECT_EQ(MetadataOf(status)["credential"], is_denial ? "agent" : "") << refusal.code;
   }
 }
 

@@ -180,6 +180,32 @@ TEST_F(KmipServersTest, ARequestThatMayHaveBeenDoneIsNeverRepeated) {
   EXPECT_EQ(second_.RequestCount(KmipOperation::kRegister), 0);
 }
 
+TEST_F(KmipServersTest, ALostAnswerOfACreationSaysHowToFindTheKey) {
+  for (const Fault fault : {Fault::kClose, Fault::kGarbage, Fault::kCut, Fault::kHang}) {
+    FakeKmipServer server(ServerOptions());
+    server.Misbehave(KmipOperation::kCreate, fault);
+    server.Misbehave(KmipOperation::kRegister, fault);
+    const auto manager = ManagerWithin(absl::Seconds(fault == Fault::kHang ? 1 : 20), {server.Address()});
+    const absl::Status created = manager->Create({.name = "volume 7"}, Soon()).status();
+    EXPECT_EQ(MetadataOf(created)["key_may_exist"], "true") << created;
+    EXPECT_EQ(MetadataOf(created)["name"], "volume 7");
+    EXPECT_THAT(std::string(created.message()), HasSubstr("look for the key id name:volume 7"));
+    const absl::Status registered = manager->Import(KeyWith("0123456789abcdef"), {}, Soon()).status();
+    EXPECT_EQ(MetadataOf(registered)["key_may_exist"], "true") << registered;
+    EXPECT_THAT(std::string(registered.message()), HasSubstr("it has no name"));
+  }
+}
+
+TEST_F(KmipServersTest, WhatWasRefusedOrNeverSentMadeNoKey) {
+  const ClosedServer closed;
+  server_.Refuse(KmipOperation::kCreate, KmipResultReason::kPermissionDenied);
+  for (const std::string& address : {closed.Address(), server_.Address()}) {
+    const absl::Status created = Open(ConfigFor({address}))->Create({.name = "volume 7"}, Soon()).status();
+    EXPECT_FALSE(created.ok());
+    EXPECT_FALSE(MetadataOf(created).contains("key_may_exist")) << created;
+  }
+}
+
 TEST_F(KmipServersTest, ARequestThatMayNotBeRepeatedGoesOverANewConnection) {
   const auto manager = Open(ConfigFor({server_.Address()}));
   ASSERT_TRUE(manager->Get("20", Soon()).ok());
@@ -250,17 +276,6 @@ TEST_F(KmipServersTest, ManyCallsAtOnceAllEndInTimeWhenNothingAnswers) {
   for (std::thread& call : calls) call.join();
   EXPECT_EQ(timed_out, 30);
   EXPECT_LT(absl::Now() - begin, absl::Seconds(10));
-}
-
-TEST_F(KmipServersTest, CheckStopsAtTheFirstStepThatFails) {
-  const ClosedServer closed;
-  const std::vector<CheckStep> steps = Open(ConfigFor({server_.Address(), closed.Address()}))->Check(Soon());
-  ASSERT_EQ(steps.size(), 9U);
-  EXPECT_EQ(steps.back().name, "connect");
-  EXPECT_FALSE(steps.back().passed);
-  EXPECT_THAT(steps.back().detail, HasSubstr(closed.Address()));
-  EXPECT_FALSE(steps.back().remedy.empty());
-  EXPECT_EQ(steps.back().reason, Reason::kKeyManagerUnavailable);
 }
 
 }  // namespace

@@ -16,6 +16,10 @@ class BarbicanCheckTest : public testing::Test {
  protected:
   std::vector<CheckStep> Check(const BarbicanConfig& config) { return cloud_.KeyManager(config)->Check(Soon()); }
   std::vector<CheckStep> Check() { return Check(cloud_.Config()); }
+  std::vector<CheckStep> CheckWith(const std::string& token, const BarbicanConfig& config) {
+    const CallerTokens tokens = {.auth_token = SecretOf(token), .service_token = SecretBytes()};
+    return cloud_.KeyManager(config)->Check({Soon(), &tokens});
+  }
 
   FakeCloud cloud_;
 };
@@ -64,7 +68,9 @@ TEST_F(BarbicanCheckTest, UntrustedCertificateFailsTls) {
   const TempDirectory directory;
   const FakeTls tls(directory.Path("server.pem"));
   FakeCloud cloud(tls.Transport());
-  EXPECT_THAT(NamesOf(cloud.KeyManager()->Check(Soon())), ElementsAre("resolve", "connect", "tls failed"));
+  const std::vector<CheckStep> steps = cloud.KeyManager()->Check(Soon());
+  EXPECT_THAT(NamesOf(steps), ElementsAre("resolve", "connect", "tls failed"));
+  EXPECT_THAT(steps[1].detail, HasSubstr(", 127.0.0.1"));
   BarbicanConfig config = cloud.Config();
   config.ca_file = directory.Path("server.pem");
   EXPECT_EQ(NamesOf(cloud.KeyManager(config)->Check(Soon())).size(), 7U);
@@ -121,6 +127,40 @@ TEST_F(BarbicanCheckTest, UserWithoutRolesFailsToRead) {
   EXPECT_EQ(NamesOf(steps).back(), "read failed");
   EXPECT_THAT(steps.back().remedy, HasSubstr("creator and member"));
   EXPECT_EQ(steps.back().reason, Reason::kKeyAccessDenied);
+}
+
+TEST_F(BarbicanCheckTest, AgentsOwnCredentialsAreCheckedAndACallersTokenBesides) {
+  cloud_.AllowToken("users-token");
+  const std::vector<CheckStep> steps = CheckWith("users-token", cloud_.Config());
+  EXPECT_THAT(NamesOf(steps),
+              ElementsAre("resolve", "connect", "tls", "authenticate", "catalog", "read", "create", "caller"));
+  std::vector<std::string> tokens;
+  for (const FakeHttpRequest& request : cloud_.Requests()) {
+    if (request.path.starts_with("/v1/")) tokens.push_back(request.Header("x-auth-token"));
+  }
+  EXPECT_THAT(tokens, ElementsAre("agent-1", "agent-1", "users-token"));
+}
+
+TEST_F(BarbicanCheckTest, CallersTokenThatIsRefusedFailsAtTheEnd) {
+  const std::vector<CheckStep> steps = CheckWith("expired-token", cloud_.Config());
+  EXPECT_THAT(NamesOf(steps),
+              ElementsAre("resolve", "connect", "tls", "authenticate", "catalog", "read", "create", "caller failed"));
+  EXPECT_EQ(steps.back().reason, Reason::kCallerTokenRejected);
+  cloud_.DenyToken("denied-token");
+  EXPECT_EQ(CheckWith("denied-token", cloud_.Config()).back().reason, Reason::kKeyAccessDenied);
+}
+
+TEST_F(BarbicanCheckTest, CallersTokenDoesNotHideWhatTheAgentMayNot) {
+  cloud_.AllowToken("users-token");
+  cloud_.Next("GET", "/v1/secrets", BarbicanError(403, "Secret(s) retrieval attempt not allowed"));
+  EXPECT_THAT(NamesOf(CheckWith("users-token", cloud_.Config())),
+              ElementsAre("resolve", "connect", "tls", "authenticate", "catalog", "read failed", "caller"));
+}
+
+TEST_F(BarbicanCheckTest, CallersTokenIsNotTriedWhereTheSectionDoesNotAcceptIt) {
+  BarbicanConfig config = cloud_.Config();
+  config.accept_caller_token = false;
+  EXPECT_EQ(NamesOf(CheckWith("expired-token", config)).back(), "create");
 }
 
 TEST_F(BarbicanCheckTest, UserWhoMayOnlyReadFailsToCreate) {
