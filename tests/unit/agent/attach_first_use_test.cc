@@ -1,4 +1,5 @@
 // First use through the attacher: the dialogue of encryptor and key manager.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -181,6 +182,27 @@ TEST_F(AttachFirstUseTest, RepeatOverAMappingConfirmsTheClaimThatWasLeftStanding
   ASSERT_TRUE(answer.ok()) << answer.status();
   EXPECT_TRUE(answer->already_attached);
   EXPECT_EQ(RecordOf(), std::string("formatted host-a ") + kUuid);
+}
+
+// The mapping is there and serves, so a repeat is not refused; the claim stays until a key manager can be asked.
+TEST_F(AttachFirstUseTest, RepeatWhileTheKeyManagerIsAwayWarnsAndTheNextOneConfirms) {
+  AttachAndShow(Call(kFormatted));
+  const std::string claim = std::string("claimed host-a ") + kUuid;
+  for (const Reason reason : {Reason::kKeyManagerUnavailable, Reason::kKeyManagerTimedOut}) {
+    for (FakeKeyManager::Hook* hook : {&keys_->on_get_metadata, &keys_->on_record}) {
+      PutRecord(State::kClaimed, kHost, kUuid);
+      Fail(*hook, reason);
+      const absl::StatusOr<AttachAnswer> away = Attach(Call(kFormatted));
+      ASSERT_TRUE(away.ok()) << away.status();
+      EXPECT_TRUE(away->already_attached);
+      EXPECT_THAT(away->warnings, testing::ElementsAre(testing::HasSubstr("the first-use record of volume vol-1")));
+      EXPECT_EQ(RecordOf(), claim);
+      EXPECT_TRUE(encryptor_.mapped.contains(kVolume));
+      *hook = nullptr;
+      EXPECT_EQ(Outcome(Attach(Call(kFormatted))), "OK");
+      EXPECT_EQ(RecordOf(), std::string("formatted host-a ") + kUuid);
+    }
+  }
 }
 
 // The key of a repeat is not tried, so it must not get records of volumes that it may not open.

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "tests/unit/keys/openstack/fake_cloud.h"
 #include "tests/unit/keys/openstack/status_matchers.h"
 
@@ -120,6 +121,24 @@ TEST_F(BarbicanCallerTest, NobodyElseMakesOrDeletesKeysForADeniedCaller) {
   }
   EXPECT_EQ(cloud_.Find(id_).status, "ACTIVE");
   EXPECT_THAT(TokensSent(), testing::Each("denied-token"));
+}
+
+TEST_F(BarbicanCallerTest, WhoMayOnlyLookWithTheAgentsRightsDeletesWithItsOwn) {
+  const CallerTokens tokens = {.auth_token = SecretOf("denied-token"), .service_token = SecretBytes()};
+  EXPECT_THAT(keys_->Delete(id_, false, Call(tokens)),
+              AllOf(FailsWith(Reason::kKeyAccessDenied), HasMetadata("credential", "caller")));
+  EXPECT_EQ(cloud_.Find(id_).status, "ACTIVE");
+  EXPECT_THAT(TokensSent(), ElementsAre("denied-token", "agent-1", "agent-1", "denied-token"));
+}
+
+TEST_F(BarbicanCallerTest, AnswerThatShowsATokenIsNotRepeated) {
+  const CallerTokens tokens = {.auth_token = SecretOf("users-token"), .service_token = SecretOf("services-token")};
+  for (const char* token : {"users-token", "services-token"}) {
+    cloud_.Next("GET", "/v1/secrets", BarbicanError(500, absl::StrCat("sent: {'token': '", token, "'}")), 3);
+    EXPECT_THAT(keys_->Get(id_, Call(tokens)), AllOf(FailsWith(Reason::kKeyManagerUnavailable), Not(Says(token))));
+  }
+  cloud_.Next("GET", "/v1/secrets", BarbicanError(403, "X-Auth-Token: agent-1"));
+  EXPECT_THAT(keys_->Get(id_, Soon()), AllOf(FailsWith(Reason::kKeyAccessDenied), Not(Says("agent-1"))));
 }
 
 TEST_F(BarbicanCallerTest, AgentWritesTheFirstUseRecordThatTheCallerMayNot) {

@@ -275,6 +275,14 @@ TEST_F(BarbicanGetTest, MetadataIsWhatBarbicanSays) {
   EXPECT_EQ(metadata->first_uses[0].volume_id, "V1");
 }
 
+// As cinder stores it; KMIP takes the name in lower case alone.
+TEST_F(BarbicanGetTest, AlgorithmIsInLowerCase) {
+  cloud_.Next("GET", "/v1/secrets", {.body = R"({"secret_type":"symmetric","status":"ACTIVE","algorithm":"AES"})"});
+  const absl::StatusOr<KeyMetadata> metadata = keys_->GetMetadata(cloud_.Add(), Soon());
+  ASSERT_THAT(metadata, Succeeds());
+  EXPECT_EQ(metadata->algorithm, "aes");
+}
+
 TEST(BarbicanMakeTest, WhatCannotWorkIsRefused) {
   const FakeCloud cloud;
   const auto made = [&](const std::function<void(BarbicanConfig&)>& change, const char* secret = "pw") {

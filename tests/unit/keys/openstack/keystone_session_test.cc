@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <latch>
+#include <new>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -126,6 +127,18 @@ TEST_F(KeystoneSessionTest, OneRefusalAnswersAllWhoWait) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(denied, kCallers);
   EXPECT_LT(Authentications(), size_t{kCallers});
+}
+
+// Else all who come later would wait for it.
+TEST_F(KeystoneSessionTest, RenewalThatRunsOutOfMemoryEnds) {
+  int looks = 0;
+  KeystoneSession session(http_, cloud_.Config(), SecretOf(kPassword), [&] {
+    // The first is at the token that is kept, the second within the renewal.
+    if (++looks == 2) throw std::bad_alloc();
+    return Now();
+  });
+  EXPECT_THAT(session.Token(Later()), FailsWith(Reason::kOutOfMemory));
+  EXPECT_THAT(session.Token(In(seconds(5))), Succeeds());
 }
 
 TEST_F(KeystoneSessionTest, DiscardedTokenIsReplacedOnce) {
