@@ -91,7 +91,7 @@ AttachSequence::AttachSequence(const Surroundings& surroundings, AttachRequest r
 
 absl::StatusOr<AttachAnswer> AttachSequence::Run(bool mapped) {
   absl::StatusOr<AttachResult> result = Open(mapped);
-  if (!result.ok()) return result.status();
+  if (!result.ok()) return OrBegunElsewhere(result.status());
   // What comes after a volume was opened needs no key, and may wait for a key manager.
   if (result->outcome != AttachOutcome::kBlank) key_.reset();
   switch (result->outcome) {
@@ -150,6 +150,16 @@ const absl::StatusOr<Key>& AttachSequence::FetchedKey() {
   // A key manager that does not answer leaves time to say what else is wrong.
   if (!key_) key_ = surroundings_.key_manager.Get(request_.key.key_id, Until(Before(deadline_, 0.25)));
   return *key_;
+}
+
+// What another host's first use has written so far looks like damage or like somebody's data, and the advice for those
+// would destroy it.
+absl::Status AttachSequence::OrBegunElsewhere(const absl::Status& refusal) const {
+  if (!HasReason(refusal, Reason::kDeviceNotBlank) && !HasReason(refusal, Reason::kHeaderDamaged)) return refusal;
+  if (request_.key.key_id.empty()) return refusal;
+  const absl::Time deadline = std::min(Before(deadline_, 0.5), absl::Now() + kBookkeepingTime);
+  absl::Status begun = Dialogue().CheckBegunElsewhere(Until(deadline));
+  return begun.ok() ? refusal : begun;
 }
 
 absl::StatusOr<AttachAnswer> AttachSequence::FormatBlank(const std::string& resume_uuid) {

@@ -49,6 +49,7 @@ class AttachSequence {
   absl::Status ChooseKey();
   const absl::StatusOr<Key>& FetchedKey();
 
+  absl::Status OrBegunElsewhere(const absl::Status& refusal) const;
   absl::StatusOr<AttachAnswer> FormatBlank(const std::string& resume_uuid);
   absl::StatusOr<AttachAnswer> Format(FirstUseDialogue& first_use, const std::string& luks_uuid);
   absl::StatusOr<AttachAnswer> Confirm(FirstUseDialogue& first_use, AttachResult result);

@@ -65,6 +65,14 @@ absl::Status FirstUseDialogue::Check(const std::string& resume_uuid, const KeyCa
   return standing == nullptr ? absl::OkStatus() : Judge(*standing, resume_uuid).status();
 }
 
+absl::Status FirstUseDialogue::CheckBegunElsewhere(const KeyCall& call) {
+  const absl::StatusOr<KeyMetadata> metadata = key_manager_.GetMetadata(key_id_, call);
+  if (!metadata.ok()) return absl::OkStatus();
+  const FirstUseRecord* const standing = FindRecord(*metadata, volume_id_);
+  const bool begun = standing != nullptr && standing->state == State::kClaimed && standing->host != host_;
+  return begun ? Judge(*standing, "").status() : absl::OkStatus();
+}
+
 absl::StatusOr<std::string> FirstUseDialogue::Judge(const FirstUseRecord& standing,
                                                     const std::string& resume_uuid) const {
   const ErrorMetadata metadata = {

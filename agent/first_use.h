@@ -23,6 +23,8 @@ class FirstUseDialogue {
   absl::StatusOr<std::string> Claim(const std::string& resume_uuid, const KeyCall& call);
   // The errors of Claim without claiming. OK also when nothing can be read.
   absl::Status Check(const std::string& resume_uuid, const KeyCall& call);
+  // FORMAT_INCOMPLETE when another host has begun the first use and not confirmed it. OK also when nothing can be read.
+  absl::Status CheckBegunElsewhere(const KeyCall& call);
   // Takes back the claim if it was made by this dialogue and not found standing.
   absl::Status Withdraw(const KeyCall& call);
   // The volume was formatted and is open.

@@ -219,6 +219,31 @@ TEST_F(AttachFirstUseTest, RepeatOverAMappingWritesNoOtherRecord) {
   EXPECT_EQ(RecordOf(), "none");
 }
 
+// Half of a header is no data to be wiped.
+TEST_F(AttachFirstUseTest, WhatAnotherHostsFirstUseHasWrittenSoFarIsToldAsThat) {
+  for (const Reason reason : AllReasons()) {
+    encryptor_.on_attach = [reason](const AttachRequest&, const Key*) { return MakeError(reason, "at byte 0"); };
+    PutRecord(State::kClaimed, kOtherHost, kUuid);
+    const bool may_be_half = reason == Reason::kDeviceNotBlank || reason == Reason::kHeaderDamaged;
+    const absl::Status refused = Attach(Call(kFormatted)).status();
+    EXPECT_EQ(Outcome(refused), may_be_half ? "FORMAT_INCOMPLETE" : Name(reason));
+    EXPECT_EQ(MetadataOf(refused)["host"], may_be_half ? kOtherHost : "");
+    EXPECT_EQ(RecordOf(), std::string("claimed host-b ") + kUuid);
+  }
+}
+
+TEST_F(AttachFirstUseTest, WhatIsThereIsToldAsItIsUnlessAnotherHostHasBegun) {
+  encryptor_.on_attach = [](const AttachRequest&, const Key*) { return MakeError(Reason::kDeviceNotBlank, "ext4"); };
+  EXPECT_EQ(Outcome(Attach(Call(kFormatted))), "DEVICE_NOT_BLANK");
+  PutRecord(State::kClaimed, kHost, kUuid);
+  EXPECT_EQ(Outcome(Attach(Call(kFormatted))), "DEVICE_NOT_BLANK");
+  PutRecord(State::kFormatted, kOtherHost, kUuid);
+  EXPECT_EQ(Outcome(Attach(Call(kFormatted))), "DEVICE_NOT_BLANK");
+  PutRecord(State::kClaimed, kOtherHost, kUuid);
+  Fail(keys_->on_get_metadata, Reason::kKeyManagerUnavailable);
+  EXPECT_EQ(Outcome(Attach(Call(kFormatted))), "DEVICE_NOT_BLANK");
+}
+
 TEST_F(AttachFirstUseTest, NothingIsFormattedThatMayNotBe) {
   AttachCall refuse = Call(kBlank);
   refuse.first_use = FirstUsePolicy::kRefuse;
