@@ -1,11 +1,10 @@
 """Volumes on a real kernel whose keys come from each of the four key managers, the servers running beside them."""
 
-import os
-import pwd
 import secrets
 
 from harness import NodeCase, mapping_path
 from harness.agent import CONFIG
+from harness.agent_files import DIRECTORY, give_copy_to_agent, give_to_agent
 from harness.devices import run
 from harness.first_use import OtherHost
 from harness.key_store import key_bytes
@@ -13,7 +12,6 @@ from servers.cloud import Cloud
 from servers.pykmip import Pki, PyKmip
 
 FIXED_KEY = "00000000-0000-0000-0000-000000000000"
-FILES = "/run/volcrypt-test-keys"  # what the agent reads, whoever it has become
 SECTIONS = """
 [key_manager]
 default = "local"
@@ -41,33 +39,19 @@ ca_file = "{files}/kmip-ca.pem"
 """
 
 
-def give_to_agent(name, text):
-    path = os.path.join(FILES, name)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
-        file.write(text)
-    account = pwd.getpwnam("volcrypt")
-    os.chown(path, account.pw_uid, account.pw_gid)
-
-
-def read(path):
-    with open(path, encoding="ascii") as file:
-        return file.read()
-
-
 class KeyManagers(NodeCase):
     @classmethod
     def setUpClass(cls):
         cls.cloud, cls.pki = Cloud(tls=True), Pki()
         cls.kmip = PyKmip(cls.pki)
         cls.fixed_key = secrets.token_bytes(32)
-        os.makedirs(FILES, exist_ok=True)
         give_to_agent("fixed", cls.fixed_key.hex())
         give_to_agent("password", cls.cloud.passwords["nova"])
-        give_to_agent("ca.pem", read(cls.cloud.ca_file))
-        give_to_agent("kmip-ca.pem", read(cls.pki.authority.file))
-        give_to_agent("client.pem", read(cls.pki.client.certificate))
-        give_to_agent("client.key", read(cls.pki.client.key))
-        cls.agent.configure(CONFIG + SECTIONS.format(files=FILES, cloud=cls.cloud, kmip=cls.kmip))
+        give_copy_to_agent("ca.pem", cls.cloud.ca_file)
+        give_copy_to_agent("kmip-ca.pem", cls.pki.authority.file)
+        give_copy_to_agent("client.pem", cls.pki.client.certificate)
+        give_copy_to_agent("client.key", cls.pki.client.key)
+        cls.agent.configure(CONFIG + SECTIONS.format(files=DIRECTORY, cloud=cls.cloud, kmip=cls.kmip))
         cls.agent.restart()
 
     @classmethod

@@ -28,22 +28,24 @@ def is_alive(pid):
 class Agent:
     """volcryptd --spawn-helper with the tests' configuration. State and log outlive a restart."""
 
-    def __init__(self, config=CONFIG):
-        self.log_path = os.path.join(paths.OUT, "agent.log")
+    config_path, socket = paths.CONFIG, paths.SOCKET
+
+    def __init__(self, config=CONFIG, log_name="agent.log"):
+        self.log_path = os.path.join(paths.OUT, log_name)
         self._process = None
         self.configure(config)
 
     def configure(self, config):
         """Writes the configuration; in force with the next start."""
-        os.makedirs(os.path.dirname(paths.CONFIG), exist_ok=True)
-        with open(paths.CONFIG, "w", encoding="utf-8") as file:
+        os.makedirs(os.path.dirname(self.config_path), exist_ok=True)
+        with open(self.config_path, "w", encoding="utf-8") as file:
             file.write(config)
 
     def start(self):
         assert not self.is_running(), "the agent runs already"
         with open(self.log_path, "ab") as log:
             self._process = subprocess.Popen(
-                [paths.AGENT, "--config", paths.CONFIG, "--spawn-helper"],
+                self._command(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -133,11 +135,14 @@ class Agent:
         except FileNotFoundError:
             pass
 
+    def _command(self):
+        return [paths.AGENT, "--config", self.config_path, "--spawn-helper"]
+
     def _answers(self):
         if self._process.poll() is not None:
             raise AssertionError(f"the agent ended with status {self._process.returncode}:\n{self.log()[-4000:]}")
-        command = [paths.CTL, "--endpoint", f"unix:{paths.SOCKET}", "health"]
-        if not os.path.exists(paths.SOCKET):
+        command = [paths.CTL, "--endpoint", f"unix:{self.socket}", "health"]
+        if not os.path.exists(self.socket):
             time.sleep(0.02)
             return False
         return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0
