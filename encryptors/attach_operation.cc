@@ -8,6 +8,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "encryptors/activated_mapping.h"
 #include "encryptors/content_probe.h"
 #include "encryptors/existing_mapping.h"
 #include "encryptors/fail_point.h"
@@ -277,28 +278,7 @@ absl::StatusOr<Mapping> AttachOperation::ActivateAndVerify(const BackingDevice& 
 // The kernel's table is what counts: it must say what the checked header said, and nothing more.
 absl::Status AttachOperation::CheckActivated(const BackingDevice& device, const LuksHeader& header,
                                              const DmDevice& made) const {
-  std::string wrong;
-  if (!made.crypt || !IsOurDmUuid(made.uuid, mapping_name_)) {
-    wrong = "it is not one crypt target of ours";
-  } else if (LuksUuidOfDmUuid(made.uuid) != header.uuid) {
-    wrong = "another LUKS UUID";
-  } else if (BackingNumber(*made.crypt) != device.Number()) {
-    wrong = "another backing device";
-  } else if (made.crypt->cipher != header.encryption.cipher ||
-             made.crypt->key_size_bits != header.encryption.key_size_bits) {
-    wrong = "another cipher";
-  } else if (made.crypt->key_in_keyring != (header.encryption.format == Format::kLuks2)) {
-    wrong = "the volume key in the table instead of the keyring";
-  } else if (made.crypt->offset_sectors * 512 != header.data_offset_bytes || made.crypt->iv_offset_sectors != 0 ||
-             (made.size_sectors + made.crypt->offset_sectors) * 512 > device.SizeBytes()) {
-    wrong = "another place on the device";
-  } else if (made.crypt->sector_size_bytes != header.encryption.sector_size_bytes) {
-    wrong = "another sector size";
-  } else if (made.crypt->allow_discards != request_.allow_discards || !made.crypt->other_options.empty()) {
-    wrong = "options that nobody asked for";
-  } else if (made.read_only != request_.read_only) {
-    wrong = "another read-only flag";
-  }
+  const std::string wrong = DifferenceFrom(header, request_, device.Number(), device.SizeBytes(), made);
   if (wrong.empty()) return absl::OkStatus();
   return MakeError(
       Reason::kHeaderRefused,
