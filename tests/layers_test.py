@@ -24,14 +24,15 @@ GRPC = r"grpc|.*\.grpc\.pb\.h$"
 PUBLIC_API = r"volcrypt/v1/|google_rpc/"
 PRIVILEGED = r"libcryptsetup|libdevmapper|blkid"
 
-# Folder, folders in it that are left out, pattern of includes, exceptions, why.
+# Folder, folders and files in it that are left out, pattern of includes, exceptions, why.
 RULES = [
     ("encryptors", (), r"agent/|tools/|tests/", (), "the bottom layer includes nothing of ours"),
     ("encryptors", (), GRPC + "|" + PUBLIC_API, (), "the privileged side does not speak gRPC"),
     ("encryptors", (), r"curl|libvirt|nlohmann|sqlite|toml|CLI|spdlog", (), "the privileged side parses nothing of the network"),
     ("agent", ("agent/rpc",), GRPC + "|" + PUBLIC_API, (), "gRPC and its messages stop at agent/rpc"),
     ("agent", (), PRIVILEGED, (), "the agent opens no device"),
-    ("agent", ("agent/keys/openstack",), r"curl/|nlohmann/", (), "HTTP and JSON are Keystone's and Barbican's"),
+    ("agent", ("agent/keys/openstack",), r"nlohmann/", (), "JSON is Keystone's and Barbican's"),
+    ("agent", ("agent/keys/openstack/http_client.cc",), r"curl/", (), "one file knows libcurl"),
     ("agent", ("agent/metrics",), r"prometheus/", (), "who counts is told, by agent/metrics/observer.h"),
     ("agent", (), r"encryptors/", INTERFACE, "the agent sees the interface of the privileged side alone"),
     ("agent", (), r"tools/|tests/", (), "includes go one way"),
@@ -53,7 +54,7 @@ def sources(root, folder, left_out):
         if any(inside == other or inside.startswith(other + "/") for other in left_out):
             continue
         for name in sorted(names):
-            if name.endswith((".cc", ".h")):
+            if name.endswith((".cc", ".h")) and os.path.join(inside, name) not in left_out:
                 yield os.path.join(inside, name)
 
 
@@ -87,13 +88,15 @@ class Includes(unittest.TestCase):
             "encryptors/a.cc": ["agent/config.h", "grpcpp/grpcpp.h", "volcrypt/v1/key.pb.h", "curl/curl.h", "nlohmann/json.hpp"],
             "agent/b.h": ["encryptors/luks.h", "libcryptsetup.h", "volcrypt/v1/key.grpc.pb.h", "grpcpp/server.h", "tools/x.h"],
             "agent/keys/g.cc": ["curl/curl.h", "nlohmann/json.hpp", "prometheus/counter.h"],
+            "agent/keys/openstack/h.cc": ["curl/curl.h"],
             "agent/rpc/c.cc": ["blkid/blkid.h", "encryptors/device.h"],
             "tools/volcryptctl/d.cc": ["agent/config.h", "encryptors/reason.h", "sqlite3.h"],
         }
         right = {
             "agent/rpc/e.cc": ["grpcpp/server.h", "volcrypt/v1/key.pb.h", "encryptors/reason.h"],
             "agent/f.cc": ["encryptors/encryptor.h", "sqlite3.h"],
-            "agent/keys/openstack/i.cc": ["curl/curl.h", "nlohmann/json.hpp"],
+            "agent/keys/openstack/i.cc": ["nlohmann/json.hpp"],
+            "agent/keys/openstack/http_client.cc": ["curl/curl.h"],
             "agent/metrics/k.cc": ["prometheus/counter.h"],
             "encryptors/g.cc": ["libcryptsetup.h", "encryptors/luks.h", "helper.pb.h", "google/protobuf/message_lite.h"],
             "tools/volcryptctl/h.cc": ["grpcpp/channel.h", "volcrypt/v1/key.grpc.pb.h", "CLI/CLI.hpp"],
