@@ -36,6 +36,7 @@ absl::StatusOr<CryptDevice> FirstUse::Run(UniqueFd exclusive, const VolumeConten
                                           const std::optional<VolumeRecord>& intent) {
   const absl::StatusOr<SecretBytes> passphrase = PassphraseOf(key_);
   if (!passphrase.ok()) return passphrase.status();
+  MayFail(state_dir_, FailPoint::kLookedOnce);
   if (absl::Status status = ProveBlank(exclusive.Get(), content, intent); !status.ok()) return status;
   MayFail(state_dir_, FailPoint::kBlankProven);
   if (absl::Status status = StopIfCallerHasGone(); !status.ok()) return status;

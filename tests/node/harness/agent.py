@@ -125,6 +125,12 @@ class Agent:
             file.write(str(point))
 
     @staticmethod
+    def stop_at(point):
+        """The next worker that reaches it stops there until SIGCONT."""
+        with open(os.path.join(paths.HELPER_STATE, "failpoint"), "w", encoding="ascii") as file:
+            file.write(f"{point} stop")
+
+    @staticmethod
     def fail_point_is_pending():
         return os.path.exists(os.path.join(paths.HELPER_STATE, "failpoint"))
 
