@@ -130,6 +130,7 @@ class Answers(CloudCase):
         cases = [
             ("KEY_NOT_FOUND", 404, '{"code": 404, "title": "Not Found", "description": "Secret not found."}', "application/json"),
             ("KEY_ACCESS_DENIED", 403, '{"code": 403, "title": "Forbidden", "description": "no"}', "application/json"),
+            ("KEY_ACCESS_DENIED", 401, '{"error": {"code": 401, "title": "Unauthorized", "message": "no"}}', "application/json"),
             ("KEY_MANAGER_UNAVAILABLE", 503, keystone, "text/plain"),
             ("KEY_MANAGER_UNAVAILABLE", 503, f"<html>{keystone}</html>", "text/html"),
             ("KEY_UNFIT", 406, html, "text/html"),
