@@ -102,12 +102,8 @@ class FileVolumes(NodeCase):
         wait_until(lambda: not loops_over_volumes(), what="the loop device to go")
 
     def waiting_worker(self):
-        """A worker in uninterruptible sleep, which is where a read waits."""
-        for pid in self.agent.worker_pids():
-            with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-                if stat.read().rpartition(")")[2].split()[0] == "D":
-                    return pid
-        return None
+        """In uninterruptible sleep, which is where a read waits."""
+        return self.agent.worker_that_stays("D")
 
     def test_a_deferred_detach_ends_with_the_loop_device_gone(self):
         key, volume, file = self.key(), self.volume_id(), self.file_volume(mib=8)

@@ -25,11 +25,7 @@ class SecondLook(FirstUseCase):
         self.assert_not_attached(self.volume)
 
     def stopped_worker(self):
-        for pid in self.agent.worker_pids():
-            with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-                if stat.read().rpartition(")")[2].split()[0] == "T":
-                    return pid
-        return None
+        return self.agent.worker_that_stays("T")
 
     def test_data_written_meanwhile_is_left_alone(self):
         for offset in (0, MIB, 20 * MIB - 512):

@@ -17,12 +17,17 @@ level = "debug"
 """
 
 
-def is_alive(pid):
+def state_of(pid):
+    """The letter of proc(5); of a process that is gone, "X"."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+            return file.read().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):  # gone before the open, or before the read
-        return False
+        return "X"
+
+
+def is_alive(pid):
+    return state_of(pid) not in "ZX"
 
 
 class Agent:
@@ -109,6 +114,12 @@ class Agent:
     def worker_pids(self):
         """Of those that have an operation. A spare worker has none, and ends with the helper."""
         return self._helpers_named("volcrypt-worker")
+
+    def worker_that_stays(self, state):
+        """The one that is in this state (proc(5)) at two looks; None while there is none. For wait_until()."""
+        seen = {pid for pid in self.worker_pids() if state_of(pid) == state}
+        time.sleep(0.02)  # a worker on its way may be found waiting once
+        return next((pid for pid in seen if state_of(pid) == state), None)
 
     def log(self, since=0):
         with open(self.log_path, encoding="utf-8", errors="replace") as file:
