@@ -20,6 +20,7 @@ struct PeerCredentials {
   gid_t gid = 0;
   pid_t pid = 0;
   std::vector<gid_t> groups;  // supplementary
+  bool is_self = false;       // the agent, which asks itself whether it answers
 };
 
 // The [[access]] tables with names resolved to numbers, once: an account made later is known after a restart.

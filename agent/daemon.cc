@@ -4,6 +4,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <ctime>
 #include <utility>
@@ -26,6 +27,8 @@ constexpr absl::Duration kProbeInterval = absl::Seconds(5);
 constexpr absl::Duration kProbeIntervalWhileAway = absl::Seconds(1);
 // Operations end by their own deadlines; this is for what comes after that.
 constexpr absl::Duration kShutdownMargin = absl::Seconds(5);
+// And for what systemd sees of it: the end of the process.
+constexpr absl::Duration kExitMargin = absl::Seconds(5);
 
 std::string CredentialsDirectory() {
   const char* const directory = std::getenv("CREDENTIALS_DIRECTORY");
@@ -47,6 +50,17 @@ void NotifyReloading() {
   clock_gettime(CLOCK_MONOTONIC, &now);
   const int64_t microseconds = absl::ToInt64Microseconds(absl::DurationFromTimespec(now));
   sd_notify(0, absl::StrCat("RELOADING=1\nMONOTONIC_USEC=", microseconds).c_str());
+}
+
+void NotifyStopping(absl::Duration takes) {
+  // As long as an operation may take, whatever the unit says.
+  sd_notify(0, absl::StrCat("STOPPING=1\nSTATUS=Running operations finish\nEXTEND_TIMEOUT_USEC=",
+                            absl::ToInt64Microseconds(takes))
+                   .c_str());
+}
+
+void NotifyHelper(bool present) {
+  sd_notify(0, present ? "STATUS=Serving" : "STATUS=volcrypt-helper is away: nothing can be attached or detached");
 }
 
 }  // namespace
@@ -105,9 +119,12 @@ Daemon::Daemon(Config config, DaemonOptions options, KeyManagers key_managers, s
       attacher_(encryptor_, key_managers_, mappings_, slots_, config_.volumes, host) {}
 
 int Daemon::Run(const Signals& signals) {
+  NotifyHelper(helper_present_);
   sd_notify(0, "READY=1");
   for (;;) {
-    const std::optional<int> signal = signals.Wait(helper_present_ ? kProbeInterval : kProbeIntervalWhileAway);
+    FeedWatchdog();
+    const absl::Duration pause = helper_present_ ? kProbeInterval : kProbeIntervalWhileAway;
+    const std::optional<int> signal = signals.Wait(std::min(pause, watchdog_.Step()));
     if (signal && (*signal == SIGTERM || *signal == SIGINT)) return Stop(EXIT_SUCCESS);
     if (signal == SIGHUP) Reload();
     if (OwnHelperEnded()) {
@@ -128,12 +145,20 @@ void Daemon::ProbeHelper() {
   helper_present_ = present;
   metrics_.HelperSeen(present);
   server_->SetHelperPresent(present);
+  NotifyHelper(present);
   if (present) {
     log_.Write(LogLevel::kInfo, "volcrypt-helper is back");
   } else {
     log_.Write(LogLevel::kWarning, "volcrypt-helper is away: nobody listens at its socket",
                {{"socket", options_.helper_socket}});
   }
+}
+
+void Daemon::FeedWatchdog() {
+  const absl::Status alive = watchdog_.Feed([this](absl::Duration timeout) { return server_->CallSelf(timeout); });
+  if (alive.ok()) return;
+  log_.Write(LogLevel::kError, "volcryptd does not answer its own call, so it would answer nobody's",
+             {{"error", std::string(alive.message())}});
 }
 
 void Daemon::Reload() {
@@ -156,9 +181,10 @@ void Daemon::Reload() {
 }
 
 int Daemon::Stop(int status) {
-  sd_notify(0, "STOPPING=1");
+  const absl::Duration patience = config_.server.operation_timeout + kShutdownMargin;
+  NotifyStopping(patience + kExitMargin);
   log_.Write(LogLevel::kInfo, "ending: running operations finish, new ones are refused");
-  if (!server_->Shutdown(absl::Now() + config_.server.operation_timeout + kShutdownMargin)) {
+  if (!server_->Shutdown(absl::Now() + patience)) {
     log_.Write(LogLevel::kError, "operations did not end by their deadlines; ending without them");
     // Their threads still use everything that an orderly end would destroy.
     std::_Exit(status);

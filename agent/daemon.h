@@ -21,6 +21,7 @@
 #include "agent/rpc/api_socket.h"
 #include "agent/rpc/server.h"
 #include "agent/signals.h"
+#include "agent/watchdog.h"
 
 namespace volcrypt {
 
@@ -46,6 +47,7 @@ class Daemon {
          const std::string& host, Log& log);
   bool OwnHelperEnded() const;
   void ProbeHelper();
+  void FeedWatchdog();
   void Reload();
   int Stop(int status);
 
@@ -62,6 +64,7 @@ class Daemon {
   Attacher attacher_;
   std::unique_ptr<RpcServer> server_;
   bool helper_present_ = true;
+  Watchdog watchdog_;
 };
 
 }  // namespace volcrypt

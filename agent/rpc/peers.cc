@@ -54,16 +54,17 @@ absl::StatusOr<PeerCredentials> ReadPeerCredentials(int socket) {
       .uid = credentials.uid, .gid = credentials.gid, .pid = credentials.pid, .groups = *std::move(groups)};
 }
 
-absl::Status Peers::Remember(int socket) {
+absl::Status Peers::Remember(int socket, bool is_self) {
   absl::StatusOr<PeerCredentials> credentials = ReadPeerCredentials(socket);
   if (!credentials.ok()) return credentials.status();
+  credentials->is_self = is_self;
   const std::optional<ino_t> inode = InodeOf(socket);
   if (!inode) return absl::InternalError("the accepted descriptor is not a socket");
 
   const std::lock_guard lock(mutex_);
   connections_.erase(socket);  // its number was free, so the connection that had it is closed
   if (connections_.size() >= max_connections_) DropClosedLocked();
-  if (connections_.size() >= max_connections_) {
+  if (connections_.size() >= max_connections_ && !is_self) {
     return absl::ResourceExhaustedError(absl::StrCat("there are ", max_connections_, " connections already"));
   }
   connections_[socket] = {.inode = *inode, .credentials = *std::move(credentials)};

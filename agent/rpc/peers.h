@@ -22,8 +22,9 @@ class Peers {
  public:
   explicit Peers(size_t max_connections) : max_connections_(max_connections) {}
 
-  // Remembers who is behind a connection that will be handed to gRPC. kResourceExhausted when there are too many.
-  absl::Status Remember(int socket);
+  // Remembers who is behind a connection that will be handed to gRPC. kResourceExhausted when there are too many; for
+  // the agent's own there is always room.
+  absl::Status Remember(int socket, bool is_self = false);
   // `peer` is what grpc::ServerContext::peer() says. CALLER_UNKNOWN when it is none of ours.
   absl::StatusOr<PeerCredentials> Find(std::string_view peer) const;
 

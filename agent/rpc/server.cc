@@ -11,6 +11,7 @@
 
 #include "absl/time/clock.h"
 #include "agent/rpc/caller_tokens.h"
+#include "agent/rpc/self_call.h"
 
 namespace volcrypt {
 namespace {
@@ -93,8 +94,8 @@ absl::Status RpcServer::BuildAndListen(const RpcServerOptions& options, std::vec
   server_->GetHealthCheckService()->SetServingStatus(v1::AgentService::service_full_name(), true);
   SetHelperPresent(true);
 
-  absl::StatusOr<std::unique_ptr<UnixListener>> listener =
-      UnixListener::Start(std::move(sockets), [this](UniqueFd connection) { Serve(std::move(connection)); });
+  absl::StatusOr<std::unique_ptr<UnixListener>> listener = UnixListener::Start(
+      std::move(sockets), [this](UniqueFd connection) { Serve(std::move(connection), /*is_self=*/false); });
   if (!listener.ok()) return listener.status();
   listener_ = *std::move(listener);
   return absl::OkStatus();
@@ -104,12 +105,22 @@ RpcServer::~RpcServer() {
   if (listener_ != nullptr) Shutdown(absl::Now() + operation_timeout_);
 }
 
-void RpcServer::Serve(UniqueFd connection) {
-  if (const absl::Status status = peers_.Remember(connection.Get()); !status.ok()) {
+void RpcServer::Serve(UniqueFd connection, bool is_self) {
+  if (const absl::Status status = peers_.Remember(connection.Get(), is_self); !status.ok()) {
     log_.Write(LogLevel::kWarning, "connection refused", {{"error", std::string(status.message())}});
     return;
   }
   grpc::AddInsecureChannelFromFd(server_.get(), connection.Release());
+}
+
+absl::Status RpcServer::CallSelf(absl::Duration timeout) {
+  absl::StatusOr<SelfConnection> connection = NewSelfConnection();
+  if (!connection.ok()) return connection.status();
+  // Work that may be posted can be copied, and a descriptor cannot.
+  auto server_end = std::make_shared<UniqueFd>(std::move(connection->server_end));
+  listener_->Post([this, server_end] { Serve(std::move(*server_end), /*is_self=*/true); });
+  server_end.reset();
+  return CallOver(std::move(connection->client_end), timeout);
 }
 
 void RpcServer::SetHelperPresent(bool present) {

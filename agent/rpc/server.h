@@ -43,6 +43,10 @@ class RpcServer {
   // Ends as Shutdown does, if that was not called.
   ~RpcServer();
 
+  // Calls itself as any caller would, through the thread that accepts connections, gRPC and a thread of its own, and
+  // waits for the answer. An error when none came: nobody would get one.
+  absl::Status CallSelf(absl::Duration timeout);
+
   // What needs the helper is NOT_SERVING while it is away, and so is the server as a whole.
   void SetHelperPresent(bool present);
 
@@ -54,7 +58,7 @@ class RpcServer {
   RpcServer(const RpcServerOptions& options, Attacher& attacher, const KeyManagers& key_managers,
             const CurrentAccess& access, const Log& log, Observer& observer);
   absl::Status BuildAndListen(const RpcServerOptions& options, std::vector<ApiSocket> sockets);
-  void Serve(UniqueFd connection);
+  void Serve(UniqueFd connection, bool is_self);
 
   const Log& log_;
   const absl::Duration operation_timeout_;

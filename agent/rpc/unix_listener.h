@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -23,18 +24,27 @@ class UnixListener {
   UnixListener& operator=(const UnixListener&) = delete;
   ~UnixListener() { Stop(); }
 
+  // Has the thread that accepts do this too. Dropped when the listener has stopped.
+  void Post(std::function<void()> work);
+
   // Takes no more connections, and closes and removes the sockets. May be called again.
   void Stop();
 
  private:
-  UnixListener(std::vector<ApiSocket> sockets, OnConnection on_connection, UniqueFd stop_event);
+  UnixListener(std::vector<ApiSocket> sockets, OnConnection on_connection, UniqueFd wake_event);
   void AcceptUntilStopped();
+  // What to do when the thread was woken. False: end.
+  bool HandleWakeUp();
+  void WakeUp();
   // False when the process is short of descriptors or memory.
   bool AcceptAll(int listening_fd);
 
   std::vector<ApiSocket> sockets_;
   const OnConnection on_connection_;
-  const UniqueFd stop_event_;
+  const UniqueFd wake_event_;
+  std::mutex mutex_;
+  bool stopping_ = false;
+  std::vector<std::function<void()>> posted_;
   std::thread thread_;
 };
 
