@@ -49,7 +49,7 @@ void SetSignal(int number, void (*handler)(int)) {
 // Nothing polite ends a worker: Ctrl-C reaches the whole process group, and a half-written header is worse than a
 // process that stays a moment longer.
 void SetWorkerSignals() {
-  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE}) SetSignal(number, SIG_IGN);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1}) SetSignal(number, SIG_IGN);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -63,14 +63,14 @@ Helper::Helper(HelperOptions options, ListeningSocket listener)
 absl::Status Helper::Run() {
   if (absl::Status status = CatchSignals(); !status.ok()) return status;
   StartSpares();
-  while (!stopping_ || !waiting_.empty() || !abandoned_.empty()) WaitForEvents();
+  while (!leaving_ && (!stopping_ || !waiting_.empty() || !abandoned_.empty())) WaitForEvents();
   return absl::OkStatus();
 }
 
 absl::Status Helper::CatchSignals() {
   sigset_t caught;
   sigemptyset(&caught);
-  for (const int number : {SIGCHLD, SIGTERM, SIGINT}) sigaddset(&caught, number);
+  for (const int number : {SIGCHLD, SIGTERM, SIGINT, SIGUSR1}) sigaddset(&caught, number);
   // An inherited SIG_IGN would let the kernel reap the workers unseen.
   SetSignal(SIGCHLD, SIG_DFL);
   SetSignal(SIGPIPE, SIG_IGN);
@@ -123,6 +123,7 @@ void Helper::HandleSignals() {
   while (read(signals_.Get(), &info, sizeof(info)) == static_cast<ssize_t>(sizeof(info))) {
     if (info.ssi_signo == SIGCHLD) continue;
     stopping_ = true;
+    leaving_ = leaving_ || info.ssi_signo == SIGUSR1;
     listener_.Close();
     spares_.clear();
   }

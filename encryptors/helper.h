@@ -45,7 +45,8 @@ class Helper {
   Helper(HelperOptions options, ListeningSocket listener);
 
   // Serves until SIGTERM or SIGINT, then waits for the running workers however long they take: one that is killed in
-  // the middle of a write leaves half a header.
+  // the middle of a write leaves half a header. SIGUSR1 ends it at once, without them: they finish and answer by
+  // themselves, while a successor serves.
   absl::Status Run();
 
  private:
@@ -68,6 +69,7 @@ class Helper {
   ListeningSocket listener_;
   UniqueFd signals_;
   bool stopping_ = false;
+  bool leaving_ = false;
   absl::Time accept_again_ = absl::InfinitePast();
   // Both by process id. A connection is kept to see its peer hang up, and closed when the worker ends: thus the peer
   // of a worker that crashed sees the end of the stream.

@@ -141,7 +141,7 @@ The privileged half of volcryptd: opens, formats and closes encrypted volumes fo
   --help                print this and exit
   --version             print the version and exit
 
-SIGTERM: accepts nothing more, lets running operations finish, exits.
+SIGTERM: accepts nothing more, lets running operations finish, exits. SIGUSR1: exits, and they finish without it.
 Example: volcrypt-helper --socket /run/volcrypt-helper/socket --peer-uid volcrypt
 )";
 }

@@ -302,12 +302,38 @@ TEST_F(HelperLoop, TerminationOfAnIdleHelperIsImmediate) {
   EXPECT_TRUE(ExitedWith(helper.WaitForEnd(), 0));
 }
 
+TEST_F(HelperLoop, LeavesAtOnceForASuccessorAndTheWorkerAnswersByItself) {
+  HelperProcess helper(Workers());
+  absl::Status status = absl::UnknownError("no answer");
+  std::jthread client = Hold(helper.SocketPath(), status);
+  const std::vector<pid_t> workers = helper.Workers();
+  ASSERT_THAT(workers, SizeIs(1));
+  helper.Signal(SIGUSR1);
+  EXPECT_TRUE(ExitedWith(helper.WaitForEnd(), 0));
+  EXPECT_EQ(kill(workers[0], 0), 0);
+  released_.Post();
+  client.join();
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+TEST_F(HelperLoop, LeavesThoughItWasToldToWaitBefore) {
+  HelperProcess helper(Workers());
+  Abandon(helper);
+  helper.Signal(SIGTERM);
+  ASSERT_TRUE(Eventually([&] { return access(helper.SocketPath().c_str(), F_OK) != 0; }));
+  helper.Signal(SIGUSR1);
+  EXPECT_TRUE(ExitedWith(helper.WaitForEnd(), 0));
+  released_.Post();
+}
+
 TEST_F(HelperLoop, PoliteSignalsDoNotEndAWorker) {
   const HelperProcess helper(Workers());
   absl::Status status;
   std::jthread client = Hold(helper.SocketPath(), status);
   ASSERT_THAT(helper.Workers(), SizeIs(1));
-  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE}) kill(helper.Workers()[0], number);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1}) {
+    kill(helper.Workers()[0], number);
+  }
   released_.Post();
   client.join();
   EXPECT_TRUE(status.ok()) << status;
