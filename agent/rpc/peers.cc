@@ -81,6 +81,13 @@ absl::StatusOr<PeerCredentials> Peers::Find(std::string_view peer) const {
   return MakeError(Reason::kCallerUnknown, absl::StrCat("nothing is known about the caller of ", std::string(peer)));
 }
 
+void Peers::HangUp() const {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [fd, connection] : connections_) {
+    if (InodeOf(fd) == connection.inode) shutdown(fd, SHUT_RDWR);
+  }
+}
+
 // gRPC does not say when it closes a connection, so closed ones are looked for when the room is needed.
 void Peers::DropClosedLocked() {
   for (auto it = connections_.begin(); it != connections_.end();) {

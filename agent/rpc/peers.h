@@ -27,6 +27,8 @@ class Peers {
   absl::Status Remember(int socket, bool is_self = false);
   // `peer` is what grpc::ServerContext::peer() says. CALLER_UNKNOWN when it is none of ours.
   absl::StatusOr<PeerCredentials> Find(std::string_view peer) const;
+  // Ends all connections: whoever waits for an answer on one sees UNAVAILABLE at once.
+  void HangUp() const;
 
  private:
   struct Connection {

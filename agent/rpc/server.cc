@@ -7,6 +7,7 @@
 #include <grpcpp/server_posix.h>
 
 #include <chrono>
+#include <thread>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -22,7 +23,7 @@ constexpr int kMaxMetadataBytes = static_cast<int>(2 * kMaxTokenBytes) + 8 * 102
 constexpr int kMaxCallsPerConnection = 256;
 constexpr int kIdleConnectionMilliseconds = 10 * 60 * 1000;
 // Answers that are ready when the last call has ended still have to go out.
-constexpr auto kFlushTime = std::chrono::milliseconds(500);
+constexpr auto kFlushTime = std::chrono::milliseconds(200);
 
 // Reads, which wait for no slot, and gRPC's own pollers.
 constexpr uint32_t kThreadsForReads = 32;
@@ -134,8 +135,14 @@ bool RpcServer::Shutdown(absl::Time deadline) {
   server_->GetHealthCheckService()->Shutdown();
   listener_->Stop();
   const bool all_ended = calls_.Drain(deadline);
-  // Ends at once what waits for events, such as watchers of our health, which would never end by themselves.
-  if (all_ended) server_->Shutdown(std::chrono::system_clock::now() + kFlushTime);
+  if (all_ended) {
+    // Until then new calls are refused as UNAVAILABLE, which callers repeat. So is what they see when we hang up; a
+    // call that gRPC finds in its queues while it shuts down would be CANCELLED, which they do not. It also ends
+    // watchers of our health, who would never go by themselves.
+    std::this_thread::sleep_for(kFlushTime);
+    peers_.HangUp();
+    server_->Shutdown(std::chrono::system_clock::now() + kFlushTime);
+  }
   return all_ended;
 }
 

@@ -1,9 +1,11 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <optional>
 #include <thread>
+#include <vector>
 
 #include "tests/unit/rpc/held_calls.h"
 #include "tests/unit/rpc/rpc_fixture.h"
@@ -115,6 +117,27 @@ TEST_F(ServerLifeTest, HealthIsNotServingWhileOperationsFinish) {
   for (const char* const service : {"", kEncryptorService, kKeyService}) EXPECT_EQ(Health(service), "NOT_SERVING");
   held.Release();
   shutdown.join();
+}
+
+TEST_F(ServerLifeTest, CallersDuringAShutdownSeeNothingButUnavailable) {
+  std::vector<std::jthread> callers;
+  std::atomic<int> answered = 0;
+  std::atomic<int> wrong = 0;
+  for (int i = 0; i < 4; ++i) {
+    callers.emplace_back([this, &answered, &wrong] {
+      const auto channel = NewChannel();
+      for (;;) {
+        const grpc::Status status = GetInfo(channel);
+        if (status.error_code() == grpc::StatusCode::UNAVAILABLE) return;
+        ++(status.ok() ? answered : wrong);
+        if (!status.ok()) return;
+      }
+    });
+  }
+  ASSERT_TRUE(Eventually([&answered] { return answered > 100; }));
+  EXPECT_TRUE(server_->Shutdown(absl::Now() + absl::Seconds(60)));
+  callers.clear();
+  EXPECT_EQ(wrong, 0);
 }
 
 TEST_F(ServerLifeTest, ShutdownGivesUpOnOperationsThatDoNotEnd) {
