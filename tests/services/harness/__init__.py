@@ -2,8 +2,8 @@
 
 from harness.agent import Agent
 from harness.case import ServiceCase
-from harness.cloud_case import CloudCase, UncachedCase
+from harness.cloud_case import CloudCase, NewPolicyCase, UncachedCase
 from harness.kmip_case import KmipCase
 from harness.volume import Volume
 
-__all__ = ["Agent", "CloudCase", "KmipCase", "ServiceCase", "UncachedCase", "Volume"]
+__all__ = ["Agent", "CloudCase", "KmipCase", "NewPolicyCase", "ServiceCase", "UncachedCase", "Volume"]

@@ -68,12 +68,14 @@ class CloudCase(ServiceCase):
         return self.section("nova", username=None, password_file=None, project_name=None, **keys)
 
 
-class UncachedCase(CloudCase):
-    """Barbican asks Keystone about every token of every request, so it hears at once that one is revoked."""
+class ReconfiguredCase(CloudCase):
+    """The cloud's Barbican runs with other options for the tests of a class."""
+
+    barbican_options = {}
 
     @classmethod
     def setUpClass(cls):
-        cls._configure(token_cache_seconds=-1)
+        cls._configure(**cls.barbican_options)
 
     @classmethod
     def tearDownClass(cls):
@@ -85,3 +87,15 @@ class UncachedCase(CloudCase):
         cloud.barbican.process.stop()
         cloud.configure_barbican(**options)
         cloud.barbican.process.start()
+
+
+class UncachedCase(ReconfiguredCase):
+    """Barbican asks Keystone about every token of every request, so it hears at once that one is revoked."""
+
+    barbican_options = {"token_cache_seconds": -1}
+
+
+class NewPolicyCase(ReconfiguredCase):
+    """Barbican takes the new defaults alone for who may do what, as later releases of OpenStack do."""
+
+    barbican_options = {"new_policy": True}

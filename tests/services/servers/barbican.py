@@ -14,6 +14,9 @@ host_href = {href}
 transport_url = fake://
 [queue]
 enable = {orders_wait}
+[oslo_policy]
+enforce_new_defaults = {new_policy}
+enforce_scope = {new_policy}
 [keystone_authtoken]
 auth_type = password
 auth_url = {keystone_url}
@@ -70,15 +73,19 @@ class Barbican:
         self.process = uwsgi("barbican", directory, port, certificate, keeps_connections)
         self.url = f"{'http' if certificate is None else 'https'}://127.0.0.1:{port}"
 
-    def configure(self, keystone_url, password, ca_file=None, href=None, orders_wait=False, token_cache_seconds=300):
+    def configure(
+        self, keystone_url, password, ca_file=None, href=None, orders_wait=False, token_cache_seconds=300, new_policy=False
+    ):
         """In force with the next start. `href`: what it says its own address is. `orders_wait`: orders stay PENDING.
 
         It believes in a token for `token_cache_seconds`; with -1 it asks Keystone every time, which takes 0.1 s.
+        `new_policy`: roles mean what later releases of OpenStack have them mean.
         """
         values = {
             "directory": self._directory,
             "href": href or self.url,
             "orders_wait": str(orders_wait).lower(),
+            "new_policy": str(new_policy).lower(),
             "keystone_url": keystone_url,
             "password": password,
             "token_cache_seconds": token_cache_seconds,
