@@ -1,6 +1,7 @@
 """Keys in a KMIP server: made, fetched, copied, found by name; whose they are and what became of them."""
 
 import os
+import secrets
 import warnings
 
 from harness import KmipCase
@@ -159,6 +160,52 @@ class Names(Kmip):
     def test_a_name_of_another_clients_key_is_not_found(self):
         self.register(self.client(self.pki.authority.client("compute-2")), os.urandom(32), name="theirs")
         self.attach_refused("KEY_NOT_FOUND", self.kmip, self.volume(), "name:theirs")
+
+
+class Passwords(KmipCase):
+    """A server that demands a name and password in the header of each request, besides the certificate."""
+
+    def setUp(self):
+        super().setUp()
+        self.password = secrets.token_hex(20)
+        self.server = self.new_server(users={"volcrypt": self.password})
+
+    def agent_with(self, password, username="volcrypt"):
+        return self.agent({"kmip": self.section(username=username, password_file=self.file("password", password))})
+
+    def test_the_right_password_makes_and_fetches_keys(self):
+        agent, volume = self.agent_with(self.password), self.volume()
+        key = self.create_key(agent)
+        self.assertTrue(self.attach(agent, volume, key)["formatted"])
+        with self.server.client(username="volcrypt", password=self.password) as client:
+            self.assert_opened_by(volume, client.get(key).value)
+
+    def test_a_wrong_password_or_name_is_denied_and_formats_nothing(self):
+        key = self.create_key(self.agent_with(self.password))
+        for username, password in (("volcrypt", "x" + self.password[1:]), ("somebody", self.password)):
+            with self.subTest(username):
+                agent, volume = self.agent_with(password, username), self.volume()
+                error = self.attach_refused("KEY_ACCESS_DENIED", agent, volume, key)
+                self.assertEqual(error.metadata.get("credential"), "agent")
+                for text in ("username", "password_file"):
+                    self.assertIn(text, error.message)
+                self.assertNotIn(password, error.message)
+                self.assertEqual(volume.formats(), [])
+
+    def test_a_certificate_alone_is_denied(self):
+        self.refused("KEY_ACCESS_DENIED", lambda: self.create_key(self.agent({"kmip": self.section()})))
+
+    def test_a_check_fails_where_the_password_is_looked_at(self):
+        steps = self.agent_with(self.password).api("CheckKeyManager", key_manager="kmip").steps
+        self.assertEqual([step.name for step in steps if not step.passed], [], steps)
+        *_, last = self.agent_with("wrong").api("CheckKeyManager", key_manager="kmip").steps
+        self.assertEqual((last.name, last.passed), ("authenticate", False))
+        self.assertIn("password_file", last.remedy)
+
+    def test_a_password_that_nobody_asks_for_does_no_harm(self):
+        self.server = self.new_server()
+        agent = self.agent_with(self.password)
+        self.assertTrue(self.attach(agent, self.volume(), self.create_key(agent))["formatted"])
 
 
 class CopiesAndDeletion(Kmip):

@@ -151,17 +151,39 @@ class BehindABrokenFront(InBarbican):
 
 
 class InKmip(KmipCase, Search):
+    """The agent keeps its password, in secret pages; it goes out with every request."""
+
+    def setUp(self):
+        super().setUp()
+        self.passwords = {name: os.urandom(20).hex() for name in ("volcrypt", "unknown")}
+        self.server = self.new_server(users={"volcrypt": self.passwords["volcrypt"]})
+
+    def as_user(self, name):
+        return self.section(username=name, password_file=self.file(name, self.passwords[name]))
+
     def test_nothing_stays_of_what_was_used(self):
-        agent = self.agent({"kmip": self.section()})
-        with self.server.client() as client:
+        agent = self.agent({"kmip": self.as_user("volcrypt"), "denied": self.as_user("unknown")})
+        with self.server.client(username="volcrypt", password=self.passwords["volcrypt"]) as client:
             uids = [self.create_key(agent), self.create_key(agent)]
             keys = [client.get(uid).value for uid in uids]
         self.use(agent, uids[0], uids[1], "kmip")
         self.carry(agent, uids[0], "kmip")
         self.note(lambda: self.attach(agent, self.volume(), "987654"))
+        self.note(lambda: self.attach_refused("KEY_ACCESS_DENIED", agent, self.volume(), uids[0], "denied"))
+        for manager in ("kmip", "denied"):
+            self.note(lambda name=manager: agent.api("CheckKeyManager", key_manager=name))
         self.server.process.kill()
         self.note(lambda: self.attach(agent, self.volume(), uids[0]))
         self.assert_nowhere(agent, {f"key {index}": key for index, key in enumerate(keys)})
+        self.assert_kept_in_secret_pages(agent, {f"password of {name}": text for name, text in self.passwords.items()})
+
+    def assert_kept_in_secret_pages(self, agent, own):
+        own = {name: text.encode() for name, text in own.items()}
+        for name, text in own.items():
+            self.assertTrue(Needles({name: text}).in_memory(agent.pid), f"the control: the {name} is kept")
+        self.assertEqual(Needles(own).in_memory(agent.pid, but_for_secret_pages=True), set())
+        self.assertEqual(Needles(own).in_memory(agent.helper.pid), set())
+        self.assert_not_written_down(agent, own)
 
 
 class FixedKey(Search):

@@ -1,5 +1,6 @@
 """A real PyKMIP server, and a client of it for what the tests do on their own."""
 
+import json
 import logging
 import os
 import tempfile
@@ -24,6 +25,11 @@ enable_tls_client_auth=True
 logging_level=INFO
 database_path={directory}/pykmip.db
 """
+_USERS = """
+[auth:slugs]
+enabled=True
+url={path}
+"""
 
 
 class Pki:
@@ -41,9 +47,12 @@ class Pki:
 
 
 class PyKmip:
-    """Its keys outlive stop() and start(). SIGTERM takes it ten seconds, so it is killed."""
+    """Its keys outlive stop() and start(). SIGTERM takes it ten seconds, so it is killed.
 
-    def __init__(self, pki, server=None):
+    `users`: {name: password} of those whom it serves; without, a certificate is enough, and passwords are ignored.
+    """
+
+    def __init__(self, pki, server=None, users=None):
         self._directory = tempfile.TemporaryDirectory(prefix="volcrypt-kmip-")
         self.directory, self.pki = self._directory.name, pki
         (self.port,) = free_ports(1)
@@ -53,6 +62,8 @@ class PyKmip:
         values = {"port": self.port, "server": server or pki.server, "ca_file": pki.authority.file}
         with open(configuration, "w", encoding="utf-8") as file:
             file.write(_CONFIGURATION.format(directory=self.directory, **values))
+            if users is not None:
+                file.write(_USERS.format(path=self._write_users(users)))
         command = [PYTHON, "-I", "-W", "ignore", _MAIN, configuration, os.path.join(self.directory, "server.log")]
         self.process = Process("pykmip", command, self.directory, is_ready=lambda: accepts(self.port))
         self.process.start()
@@ -61,7 +72,13 @@ class PyKmip:
         self.process.kill()
         self._directory.cleanup()
 
-    def client(self, certificate=None):
+    def _write_users(self, users):
+        path = os.path.join(self.directory, "users.json")
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as file:
+            json.dump(users, file)
+        return path
+
+    def client(self, certificate=None, username=None, password=None):
         """PyKMIP's own client, as the owner of the certificate: with PyKmip.client() as client: client.create(...)."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -76,4 +93,6 @@ class PyKmip:
             ca=self.pki.authority.file,
             ssl_version="PROTOCOL_TLSv1_2",
             config_file=os.devnull,
+            username=username,
+            password=password,
         )
