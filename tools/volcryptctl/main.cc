@@ -1,8 +1,11 @@
 #include <pthread.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <iostream>
@@ -11,9 +14,16 @@
 #include <thread>
 #include <vector>
 
+#include "tools/volcryptctl/exit_status.h"
 #include "tools/volcryptctl/run.h"
 
 namespace {
+
+// The caller's token may pass through this process. A core that is piped to a program has no limit, hence both.
+bool ForbidDumps() {
+  const rlimit none = {.rlim_cur = 0, .rlim_max = 0};
+  return setrlimit(RLIMIT_CORE, &none) == 0 && prctl(PR_SET_DUMPABLE, 0) == 0;
+}
 
 // Set while a question waits for its answer: no call is under way that would have to be settled first.
 std::atomic<bool> asking = false;
@@ -60,6 +70,10 @@ std::optional<std::string> ReadLine() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (!ForbidDumps()) {
+    std::fputs("volcryptctl: core files cannot be turned off\n", stderr);
+    return static_cast<int>(volcrypt::ctl::ExitStatus::kInternal);
+  }
   // gRPC's own log lines would stand between ours; who looks for them sets the variable.
   ::setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   ::signal(SIGPIPE, SIG_IGN);
