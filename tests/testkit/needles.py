@@ -104,14 +104,15 @@ def _areas(pid):
 
 
 @contextmanager
-def process_that_holds(data, arguments=(), environment=None):
-    """A process that has read the bytes into its memory; never this one, which holds them all."""
+def process_that_holds(data, arguments=(), environment=None, user=None):
+    """A process that has read the bytes into its memory; never this one, which holds them all. `user`: its uid."""
     code = "import sys; data = sys.stdin.buffer.readline(); print('ready', flush=True); sys.stdin.read()"
     process = subprocess.Popen(
         [sys.executable, "-I", "-c", code, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, **(environment or {})},
+        user=user,
     )
     try:
         process.stdin.write(data + b"\n")
