@@ -232,3 +232,51 @@ class DuringCalls(CloudCase):
         self.attach(agent, volume, self.secret)
         self.assertEqual(len(volume.formats()), 1)
         self.assertEqual(list(self.key_metadata(agent, self.secret).formatted_volumes), [volume.volume_id])
+
+
+class DuringTokenRequests(CloudCase):
+    """A front before Keystone holds back the token that it has just given while something happens to it."""
+
+    def setUp(self):
+        super().setUp()
+        self.key = os.urandom(32)
+        self.secret = self.user("nova").secret(self.key)
+        self.keystone = Front(self.cloud.keystone.port)
+        self.addCleanup(self.keystone.close)
+        auth_url = f"http://{self.keystone.address}/v3"
+        self.through_front = self.agent({"barbican": self.section("nova", auth_url=auth_url, timeout="20s")})
+
+    def start(self):
+        volume = self.volume()
+        volume.format_with(self.key)
+        return self.start_attach(self.through_front, volume, self.secret)
+
+    @contextlib.contextmanager
+    def attaches_in_flight(self):
+        """Yields when Keystone has answered the first request for a token, for which all of them wait."""
+        self.keystone.hold()
+        calls = [self.start() for _ in range(3)]
+        self.wait_until(lambda: self.keystone.held > 0)
+        self.assertEqual(self.keystone.connections, 1)
+        yield calls
+        self.keystone.release()
+
+    def test_a_restart_of_keystone_is_not_noticed(self):
+        with self.attaches_in_flight() as calls:
+            self.cloud.keystone.process.kill()
+            self.cloud.keystone.process.start()
+            self.keystone.drop()  # the token is lost with the connection
+        for call in calls:
+            self.assertFalse(self.through_front.api.result(call).formatted)
+
+    def test_the_death_of_keystone_is_unavailable_until_it_is_back(self):
+        with self.attaches_in_flight() as calls:
+            self.cloud.keystone.process.kill()
+            self.keystone.drop()
+        begin = time.monotonic()
+        for call in calls:
+            error = self.refused("KEY_MANAGER_UNAVAILABLE", lambda pending=call: self.through_front.api.result(pending))
+            self.assertIn("Keystone", error.message)
+        self.assert_within(20 + GRACE, begin)
+        self.cloud.keystone.process.start()
+        self.assertFalse(self.through_front.api.result(self.start()).formatted)
