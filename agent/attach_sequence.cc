@@ -153,9 +153,12 @@ const absl::StatusOr<Key>& AttachSequence::FetchedKey() {
 }
 
 // What another host's first use has written so far looks like damage or like somebody's data, and the advice for those
-// would destroy it.
+// would destroy it. Where it can be seen to be half of a header, only the record knows which host can finish.
 absl::Status AttachSequence::OrBegunElsewhere(const absl::Status& refusal) const {
-  if (!HasReason(refusal, Reason::kDeviceNotBlank) && !HasReason(refusal, Reason::kHeaderDamaged)) return refusal;
+  if (!HasReason(refusal, Reason::kDeviceNotBlank) && !HasReason(refusal, Reason::kHeaderDamaged) &&
+      !HasReason(refusal, Reason::kFormatIncomplete)) {
+    return refusal;
+  }
   if (request_.key.key_id.empty()) return refusal;
   const absl::Time deadline = std::min(Before(deadline_, 0.5), absl::Now() + kBookkeepingTime);
   absl::Status begun = Dialogue().CheckBegunElsewhere(Until(deadline));

@@ -224,7 +224,8 @@ TEST_F(AttachFirstUseTest, WhatAnotherHostsFirstUseHasWrittenSoFarIsToldAsThat) 
   for (const Reason reason : AllReasons()) {
     encryptor_.on_attach = [reason](const AttachRequest&, const Key*) { return MakeError(reason, "at byte 0"); };
     PutRecord(State::kClaimed, kOtherHost, kUuid);
-    const bool may_be_half = reason == Reason::kDeviceNotBlank || reason == Reason::kHeaderDamaged;
+    const bool may_be_half =
+        reason == Reason::kDeviceNotBlank || reason == Reason::kHeaderDamaged || reason == Reason::kFormatIncomplete;
     const absl::Status refused = Attach(Call(kFormatted)).status();
     EXPECT_EQ(Outcome(refused), may_be_half ? "FORMAT_INCOMPLETE" : Name(reason));
     EXPECT_EQ(MetadataOf(refused)["host"], may_be_half ? kOtherHost : "");
