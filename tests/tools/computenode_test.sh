@@ -70,6 +70,22 @@ done
 wait
 check "several run at once" "node 1 node 2 node 3" "$(cat "$scratch"/[123] | tr '\n' ' ' | sed 's/ $//')"
 
+truncate -s 8M "$scratch/disk"
+linked() { # OWN-PORT OTHER-PORT ADDRESS SCRIPT
+  "$node" -d "$scratch/disk" -l "$1:$2" -- bash -c "ip address add $3/24 dev vec0 && ip link set vec0 up; $4"
+}
+linked 25301 25302 10.42.0.1 "/usr/bin/python3 -c '
+import socket
+with socket.create_server((\"10.42.0.1\", 7000)) as server:
+    print(server.accept()[0].recv(100).decode())'
+  head -c 7 /dev/ubda" >"$scratch/first" &
+linked 25302 25301 10.42.0.2 'printf written | dd of=/dev/ubda conv=fsync status=none
+  until echo linked >/dev/tcp/10.42.0.1/7000; do sleep 0.2; done' 2>"$scratch/second"
+wait
+check "-l: what a linked node sends arrives; -d: what it writes to a shared disk is there" "linked written" \
+  "$(tr -s '\n' ' ' <"$scratch/first")"
+check "-d: a file that does not exist is refused" 125 "$("$node" -d "$scratch/none" -- true 2>/dev/null; echo $?)"
+
 # Interrupted before, while and after the kernel boots.
 for delay in 0.3 3; do
   TMPDIR=$scratch "$node" -- sleep 100 &
