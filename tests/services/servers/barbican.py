@@ -67,11 +67,11 @@ paste.filter_factory = oslo_middleware:HTTPProxyToWSGI.factory
 class Barbican:
     """Its data outlive stop() and start()."""
 
-    def __init__(self, directory, port, certificate=None, keeps_connections=False):
-        self.port, self._directory = port, directory
+    def __init__(self, directory, port, certificate=None, keeps_connections=False, host="127.0.0.1"):
+        self.port, self._directory, address = port, directory, f"{host}:{port}"
         self._kek = base64.b64encode(os.urandom(32)).decode()
-        self.process = uwsgi("barbican", directory, port, certificate, keeps_connections)
-        self.url = f"{'http' if certificate is None else 'https'}://127.0.0.1:{port}"
+        self.process = uwsgi("barbican", directory, address, certificate, keeps_connections)
+        self.url = f"{'http' if certificate is None else 'https'}://{address}"
 
     def configure(
         self, keystone_url, password, ca_file=None, href=None, orders_wait=False, token_cache_seconds=300, new_policy=False

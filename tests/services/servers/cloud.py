@@ -17,15 +17,15 @@ _SECONDS = 20  # for any request of the tests themselves
 class Cloud:
     """Started once for many tests; a test that stops a server or configures it anew puts it right again."""
 
-    def __init__(self, tls=False, token_seconds=3600, keeps_connections=False):
+    def __init__(self, tls=False, token_seconds=3600, keeps_connections=False, host="127.0.0.1"):
         self._directory = tempfile.TemporaryDirectory(prefix="volcrypt-cloud-")
         self.directory = self._directory.name
         self.authority = Authority(self.directory) if tls else None
-        certificate = self.authority.server("server") if tls else None
+        certificate = self.authority.server("server", hosts=("localhost", host)) if tls else None
         self.passwords = {name: secrets.token_hex(20) for name in ["admin", *USERS]}
         keystone_port, barbican_port = free_ports(2)
-        self.keystone = Keystone(self.directory, keystone_port, certificate)
-        self.barbican = Barbican(self.directory, barbican_port, certificate, keeps_connections)
+        self.keystone = Keystone(self.directory, keystone_port, certificate, host)
+        self.barbican = Barbican(self.directory, barbican_port, certificate, keeps_connections, host)
         self.keystone.configure(token_seconds)
         self.keystone.seed(self.passwords, self.barbican.url)
         self.configure_barbican()

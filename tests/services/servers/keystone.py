@@ -45,10 +45,10 @@ ROLES = ["creator", "observer", "audit", "service"]
 class Keystone:
     """Its data outlive stop() and start()."""
 
-    def __init__(self, directory, port, certificate=None):
-        self.port, self._directory = port, directory
-        self.process = uwsgi("keystone", directory, port, certificate)
-        self.url = f"{'http' if certificate is None else 'https'}://127.0.0.1:{port}/v3"
+    def __init__(self, directory, port, certificate=None, host="127.0.0.1"):
+        self.port, self._directory, address = port, directory, f"{host}:{port}"
+        self.process = uwsgi("keystone", directory, address, certificate)
+        self.url = f"{'http' if certificate is None else 'https'}://{address}/v3"
 
     def configure(self, token_seconds=3600):
         """In force with the next start."""
