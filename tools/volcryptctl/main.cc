@@ -1,11 +1,10 @@
 #include <pthread.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
-#include <cstdio>
+#include <csignal>
 #include <cstdlib>
 #include <functional>
 #include <iostream>
@@ -42,7 +41,7 @@ sigset_t EndingSignals() {
 
 // Ends the process by the signal, so that a shell sees what happened.
 void DieBy(int signal_number) {
-  ::signal(signal_number, SIG_DFL);
+  (void)::signal(signal_number, SIG_DFL);
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, signal_number);
@@ -71,12 +70,12 @@ std::optional<std::string> ReadLine() {
 
 int main(int argc, char** argv) {
   if (!ForbidDumps()) {
-    std::fputs("volcryptctl: core files cannot be turned off\n", stderr);
+    std::cerr << "volcryptctl: core files cannot be turned off\n";
     return static_cast<int>(volcrypt::ctl::ExitStatus::kInternal);
   }
   // gRPC's own log lines would stand between ours; who looks for them sets the variable.
   ::setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
-  ::signal(SIGPIPE, SIG_IGN);
+  (void)::signal(SIGPIPE, SIG_IGN);
   const sigset_t set = EndingSignals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   // Both outlive main: the thread waits for ever.
