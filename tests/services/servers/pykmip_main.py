@@ -27,7 +27,7 @@ class Users(auth.AuthAPI):
     def authenticate(self, connection_certificate=None, connection_info=None, request_credentials=None):
         for credential in request_credentials or []:
             value = credential.credential_value
-            if self._passwords.get(value.username, "") == value.password:
+            if (value.username, value.password) in self._passwords.items():
                 return auth.get_client_identity_from_certificate(connection_certificate), None
         raise exceptions.PermissionDenied("no user with this password")
 

@@ -6,7 +6,9 @@ from servers.process import Process
 
 
 def uwsgi(name, directory, address, certificate, keeps_connections=False):
-    """NAME_app.py as a process at HOST:PORT. It listens before it has imported that, hence a file that says when it is ready.
+    """NAME_app.py as a process at HOST:PORT.
+
+    It listens before it has imported that, hence a file that says when it is ready.
 
     One worker and one thread: with more, SQLite answers some requests "database is locked". So a connection that is kept
     keeps everybody else waiting: that is for benchmarks, whose clients come one after the other.
