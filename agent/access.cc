@@ -10,6 +10,7 @@
 #include <limits>
 #include <optional>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "encryptors/reason.h"
 
@@ -90,9 +91,15 @@ std::optional<uint32_t> GidOf(const std::string& name) {
   return entry.gr_gid;
 }
 
+// DNS names are compared without regard to case (RFC 4343), URIs as they are. A name with a colon is a URI.
+std::string AsCompared(const std::string& certificate_name) {
+  return certificate_name.find(':') == std::string::npos ? absl::AsciiStrToLower(certificate_name) : certificate_name;
+}
+
 Role Higher(Role a, Role b) { return std::max(a, b); }
 
-Role RoleIn(const std::map<uint32_t, Role>& roles, uint32_t id) {
+template <typename Id>
+Role RoleIn(const std::map<Id, Role>& roles, const Id& id) {
   const auto it = roles.find(id);
   return it == roles.end() ? Role::kNone : it->second;
 }
@@ -112,6 +119,10 @@ AccessRules::AccessRules(const std::vector<AccessConfig>& access, uid_t own_uid)
   for (const AccessConfig& rule : access) {
     for (const std::string& user : rule.users) AddUser(user, rule.role);
     for (const std::string& group : rule.groups) AddGroup(group, rule.role);
+    for (const std::string& name : rule.certificate_names) {
+      Role& role = certificate_names_[AsCompared(name)];
+      role = Higher(role, rule.role);
+    }
   }
 }
 
@@ -135,10 +146,18 @@ void AccessRules::AddGroup(const std::string& group, Role role) {
   groups_[*gid] = Higher(groups_[*gid], role);
 }
 
-Role AccessRules::RoleOf(const PeerCredentials& peer) const {
-  if (peer.uid == 0 || peer.uid == own_uid_) return Role::kAdmin;
-  Role role = Higher(RoleIn(users_, peer.uid), RoleIn(groups_, peer.gid));
-  for (const gid_t group : peer.groups) role = Higher(role, RoleIn(groups_, group));
+Role AccessRules::RoleOf(const Caller& caller) const {
+  Role role = caller.process ? RoleOfProcess(*caller.process) : Role::kNone;
+  for (const std::string& name : caller.certificate_names) {
+    role = Higher(role, RoleIn(certificate_names_, AsCompared(name)));
+  }
+  return role;
+}
+
+Role AccessRules::RoleOfProcess(const PeerCredentials& process) const {
+  if (process.uid == 0 || process.uid == own_uid_) return Role::kAdmin;
+  Role role = Higher(RoleIn(users_, process.uid), RoleIn(groups_, process.gid));
+  for (const gid_t group : process.groups) role = Higher(role, RoleIn(groups_, group));
   return role;
 }
 
@@ -153,8 +172,8 @@ absl::Status CheckAccess(Role role, std::string_view method) {
   const ErrorMetadata metadata = {{"method", std::string(method)}};
   if (role == Role::kNone) {
     return MakeError(Reason::kCallerUnknown,
-                     "the caller has no role; an [[access]] table of the agent's configuration gives one to its user "
-                     "or group",
+                     "the caller has no role; an [[access]] table of the agent's configuration gives one to its user, "
+                     "its group or a name in its certificate",
                      metadata);
   }
   const Role least = LeastRoleFor(method);

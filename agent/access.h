@@ -9,29 +9,21 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "agent/caller.h"
 #include "agent/config.h"
 
 namespace volcrypt {
-
-// What the kernel says of the process at the other end of a Unix socket (SO_PEERCRED, SO_PEERGROUPS), as it was when
-// that process connected.
-struct PeerCredentials {
-  uid_t uid = 0;
-  gid_t gid = 0;
-  pid_t pid = 0;
-  std::vector<gid_t> groups;  // supplementary
-  bool is_self = false;       // the agent, which asks itself whether it answers
-};
 
 // The [[access]] tables with names resolved to numbers, once: an account made later is known after a restart.
 // Not changed after construction, so it needs no lock.
 class AccessRules {
  public:
-  // `own_uid` is the agent's: it is admin, like root.
+  // `own_uid` is the agent's: it is admin, like root. No certificate is anything by itself.
   AccessRules(const std::vector<AccessConfig>& access, uid_t own_uid);
 
-  // The highest role that the caller's user or one of its groups has; Role::kNone for everybody else.
-  Role RoleOf(const PeerCredentials& peer) const;
+  // The highest role that the caller's user, one of its groups or one of its certificate's names has; Role::kNone for
+  // everybody else.
+  Role RoleOf(const Caller& caller) const;
 
   // Names that this host does not know, and entries that cannot mean what was meant. For the log; the rest is in force.
   const std::vector<std::string>& Warnings() const { return warnings_; }
@@ -39,10 +31,12 @@ class AccessRules {
  private:
   void AddUser(const std::string& user, Role role);
   void AddGroup(const std::string& group, Role role);
+  Role RoleOfProcess(const PeerCredentials& process) const;
 
   const uid_t own_uid_;
   std::map<uid_t, Role> users_;
   std::map<gid_t, Role> groups_;
+  std::map<std::string, Role> certificate_names_;  // as they are compared
   std::vector<std::string> warnings_;
 };
 

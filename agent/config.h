@@ -18,17 +18,31 @@ namespace volcrypt {
 
 enum class Role : uint8_t { kNone, kCompute, kAdmin };
 
+// [server.tls]: of what listens on TCP. PEM files, read again when they change.
+struct ServerTlsConfig {
+  std::string certificate;
+  std::string private_key;           // a path, or "credential:NAME"
+  std::string client_ca;             // whose certificates callers may show
+  std::string client_crl_directory;  // revocation lists, named as openssl-rehash(1) names them; empty: none
+
+  bool operator==(const ServerTlsConfig&) const = default;
+};
+
 struct ServerConfig {
-  std::vector<std::string> listen = {"unix:/run/volcrypt/volcryptd.sock"};
+  std::vector<std::string> listen = {"unix:/run/volcrypt/volcryptd.sock"};  // or tcp:HOST:PORT
   absl::Duration operation_timeout = absl::Seconds(60);
   uint32_t max_operations = 32;
+  // Of one user or certificate, running and waiting: of those that may ask a key manager, and of all others.
+  uint32_t max_calls_per_caller = 96;
+  ServerTlsConfig tls;
 };
 
 // One [[access]] table: these callers have this role.
 struct AccessConfig {
   Role role = Role::kNone;
-  std::vector<std::string> users;   // names or numbers
-  std::vector<std::string> groups;  // likewise
+  std::vector<std::string> users;              // names or numbers
+  std::vector<std::string> groups;             // likewise
+  std::vector<std::string> certificate_names;  // subject alternative names: DNS names and URIs
 };
 
 struct VolumesConfig {

@@ -3,6 +3,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <array>
 #include <exception>
 #include <map>
 #include <variant>
@@ -18,6 +19,7 @@ namespace volcrypt {
 namespace {
 
 constexpr uint32_t kMaxOperations = 1000;
+constexpr uint32_t kMaxCallsPerCaller = 10000;
 // More than any size below it that means something; which ones do is a rule of the cipher.
 constexpr uint32_t kMaxKeySizeBits = 4096;
 constexpr uint32_t kMaxSectorSizeBytes = 65536;
@@ -79,8 +81,18 @@ void ConfigReader::ReadServer(ConfigTable& server) {
   }
   server.Read("operation_timeout", config.operation_timeout, absl::Seconds(1), absl::Hours(1));
   server.Read("max_operations", config.max_operations, 1, kMaxOperations);
-  server.NotSupported("tls");
+  server.Read("max_calls_per_caller", config.max_calls_per_caller, 1, kMaxCallsPerCaller);
+  if (auto tls = server.Table("tls")) ReadServerTls(*tls);
   server.Finish();
+}
+
+void ConfigReader::ReadServerTls(ConfigTable& tls) {
+  ServerTlsConfig& config = config_.server.tls;
+  tls.Read("certificate", config.certificate, OrEmpty(WrongWithFile));
+  tls.Read("private_key", config.private_key, OrEmpty(WrongWithSecretFile));
+  tls.Read("client_ca", config.client_ca, OrEmpty(WrongWithFile));
+  tls.Read("client_crl_directory", config.client_crl_directory, OrEmpty(WrongWithPath));
+  tls.Finish();
 }
 
 void ConfigReader::ReadAccess(ConfigTable& file) {
@@ -95,12 +107,14 @@ void ConfigReader::ReadAccess(ConfigTable& file) {
     }
     table.Read("users", rule.users, WrongWithAccount, /*need_one=*/false);
     table.Read("groups", rule.groups, WrongWithAccount, /*need_one=*/false);
-    const bool fell_short = report_.HasFailed(absl::StrCat(table.Path(), ".users")) ||
-                            report_.HasFailed(absl::StrCat(table.Path(), ".groups"));
-    if (rule.users.empty() && rule.groups.empty() && !fell_short) {
-      table.FailTable("gives a role to nobody; it needs users or groups");
+    table.Read("certificate_names", rule.certificate_names, WrongWithCertificateName, /*need_one=*/false);
+    const bool names_nobody = rule.users.empty() && rule.groups.empty() && rule.certificate_names.empty();
+    const bool fell_short = std::ranges::any_of(std::array{".users", ".groups", ".certificate_names"}, [&](auto* key) {
+      return report_.HasFailed(absl::StrCat(table.Path(), key));
+    });
+    if (names_nobody && !fell_short) {
+      table.FailTable("gives a role to nobody; it needs users, groups or certificate_names");
     }
-    table.NotSupported("certificate_names");
     table.Finish();
     access.push_back(std::move(rule));
   }
@@ -163,9 +177,26 @@ KeyManagersConfig::Section* ConfigReader::TypedSection(ConfigTable& section, con
 }
 
 ConfigResult ConfigReader::Finish() {
+  CheckServerTls();
   CheckEncryption();
   CheckKeyManagers();
   return {.config = std::move(config_), .errors = report_.Errors(), .places = report_.Places()};
+}
+
+void ConfigReader::CheckServerTls() {
+  const ServerConfig& server = config_.server;
+  const bool needs_tls =
+      std::ranges::any_of(server.listen, [](const std::string& where) { return absl::StartsWith(where, kTcpPrefix); });
+  if (!needs_tls) return;
+  const std::array<std::pair<const char*, bool>, 3> needed = {{{"certificate", !server.tls.certificate.empty()},
+                                                               {"private_key", !server.tls.private_key.empty()},
+                                                               {"client_ca", !server.tls.client_ca.empty()}}};
+  for (const auto& [key, is_there] : needed) {
+    const std::string whole = absl::StrCat("server.tls.", key);
+    if (is_there || report_.HasFailed(whole)) continue;
+    report_.Fail(report_.PlaceOf({whole, "server.tls", "server.listen"}), whole,
+                 "is missing; whoever listens on TCP shows a certificate and asks callers for theirs");
+  }
 }
 
 void ConfigReader::CheckEncryption() {

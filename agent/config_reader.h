@@ -26,11 +26,13 @@ class ConfigReader {
  private:
   void ReadFile(ConfigTable& file);
   void ReadServer(ConfigTable& server);
+  void ReadServerTls(ConfigTable& tls);
   void ReadAccess(ConfigTable& file);
   void ReadVolumes(ConfigTable& volumes);
   void ReadKeyManager(ConfigTable& key_manager);
   void ReadKeyManagers(ConfigTable& key_managers);
   KeyManagersConfig::Section* TypedSection(ConfigTable& section, const std::string& name, bool is_new);
+  void CheckServerTls();
   void CheckEncryption();
   void CheckKeyManagers();
   void CheckStorePaths();

@@ -220,4 +220,8 @@ ConfigTable::Check OneOf(std::vector<std::string> words) {
   };
 }
 
+ConfigTable::Check OrEmpty(std::string (*check)(const std::string& value)) {
+  return [check](const std::string& value) { return value.empty() ? "" : check(value); };
+}
+
 }  // namespace volcrypt

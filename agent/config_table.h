@@ -67,5 +67,7 @@ class ConfigTable {
 
 // A check for values that are one of a few words.
 ConfigTable::Check OneOf(std::vector<std::string> words);
+// For keys that may be empty, which is as good as absent.
+ConfigTable::Check OrEmpty(std::string (*check)(const std::string& value));
 
 }  // namespace volcrypt

@@ -26,7 +26,6 @@ constexpr size_t kMaxQuoted = 100;
 constexpr size_t kMaxDurationDigits = 9;
 constexpr size_t kMaxAccountName = 256;
 constexpr size_t kMaxKeyManagerName = 64;
-constexpr char kUnixPrefix[] = "unix:";
 constexpr char kCredentialPrefix[] = "credential:";
 constexpr size_t kMaxUrl = 2048;
 constexpr size_t kMaxHost = 253;  // of a name in the DNS
@@ -141,15 +140,16 @@ std::string WrongWithDevicePrefix(const std::string& prefix) {
 }
 
 std::string WrongWithListen(const std::string& endpoint) {
-  if (absl::StartsWith(endpoint, "tcp:")) {
-    return absl::StrCat(Quoted(endpoint),
-                        " is not supported by this version: TCP needs mutual TLS, which this version does not have; "
-                        "listen on unix:/run/volcrypt/volcryptd.sock");
+  absl::string_view authority = endpoint;
+  if (absl::ConsumePrefix(&authority, kTcpPrefix)) {
+    if (IsAuthority(authority, Port::kRequired)) return "";
+    return absl::StrCat(Quoted(endpoint), " must be tcp:HOST:PORT, an IPv6 address as tcp:[ADDRESS]:PORT");
   }
   if (!absl::StartsWith(endpoint, kUnixPrefix)) {
-    return absl::StrCat(Quoted(endpoint), " must be unix:PATH, for example unix:/run/volcrypt/volcryptd.sock");
+    return absl::StrCat(Quoted(endpoint),
+                        " must be unix:PATH, for example unix:/run/volcrypt/volcryptd.sock, or tcp:HOST:PORT");
   }
-  const std::string path = endpoint.substr(sizeof(kUnixPrefix) - 1);
+  const std::string path = endpoint.substr(kUnixPrefix.size());
   if (std::string wrong = WrongWithFile(path); !wrong.empty()) return wrong;
   if (path.size() < sizeof(sockaddr_un::sun_path)) return "";
   return absl::StrCat(Quoted(path), " is too long: a socket's path has at most ", sizeof(sockaddr_un::sun_path) - 1,
@@ -164,6 +164,16 @@ std::string WrongWithAllowedCipher(const std::string& cipher) {
 std::string WrongWithAccount(const std::string& name) {
   if (!name.empty() && name.size() <= kMaxAccountName) return "";
   return absl::StrCat(Quoted(name), " is no user's or group's name or number");
+}
+
+std::string WrongWithCertificateName(const std::string& name) {
+  const bool is_uri = absl::StrContains(name, ':');
+  const bool is_plain =
+      std::ranges::all_of(name, [](char c) { return absl::ascii_isgraph(static_cast<unsigned char>(c)); });
+  if (!name.empty() && name.size() <= kMaxUrl && is_plain && (is_uri || IsHostName(name))) return "";
+  return absl::StrCat(Quoted(name),
+                      " is no name that a certificate may have: write a DNS name, compute7.example.org, or a URI, "
+                      "spiffe://example.org/compute");
 }
 
 // A URL that is refused for a user in it is not repeated: a password stands there too.

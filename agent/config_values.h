@@ -5,9 +5,14 @@
 #include <optional>
 #include <string>
 
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
 namespace volcrypt {
+
+// What the ways to listen begin with, in [server] listen.
+inline constexpr absl::string_view kUnixPrefix = "unix:";
+inline constexpr absl::string_view kTcpPrefix = "tcp:";
 
 // The text between quotation marks, with everything that is not plain ASCII escaped and long texts cut.
 std::string Quoted(const std::string& text);
@@ -23,8 +28,10 @@ std::string WrongWithFile(const std::string& path);
 std::string WrongWithSecretFile(const std::string& path);
 // The path of a directory, with its slash: without one, "/dev/sd" would also mean "/dev/sdx" and "/dev/sd-other".
 std::string WrongWithDevicePrefix(const std::string& prefix);
-// unix:ABSOLUTE_PATH, short enough for a socket's address.
+// unix:ABSOLUTE_PATH, short enough for a socket's address; or tcp:HOST:PORT.
 std::string WrongWithListen(const std::string& endpoint);
+// A DNS name or a URI, as certificates name their holders.
+std::string WrongWithCertificateName(const std::string& name);
 std::string WrongWithAllowedCipher(const std::string& cipher);
 // The name or number of a user or group.
 std::string WrongWithAccount(const std::string& name);

@@ -11,12 +11,16 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "agent/config_values.h"
 #include "agent/helper_probe.h"
 #include "agent/host_name.h"
 #include "agent/keys/key_manager_factory.h"
 #include "agent/metrics/observed_key_manager.h"
 #include "agent/reload.h"
+#include "agent/rpc/grpc_log.h"
+#include "agent/rpc/server_tls.h"
 
 namespace volcrypt {
 namespace {
@@ -37,6 +41,30 @@ std::string CredentialsDirectory() {
 
 void WarnAll(const Log& log, const std::vector<std::string>& warnings) {
   for (const std::string& warning : warnings) log.Write(LogLevel::kWarning, warning);
+}
+
+// HOST:PORT of everything that listens on TCP.
+std::vector<std::string> TcpAddresses(const ServerConfig& server) {
+  std::vector<std::string> addresses;
+  for (absl::string_view endpoint : server.listen) {
+    if (absl::ConsumePrefix(&endpoint, kTcpPrefix)) addresses.emplace_back(endpoint);
+  }
+  return addresses;
+}
+
+absl::StatusOr<RpcServerOptions> ServerOptions(const ServerConfig& server) {
+  RpcServerOptions options = {.operation_timeout = server.operation_timeout,
+                              .max_operations = server.max_operations,
+                              .max_waiting = kWaitingPerRunning * server.max_operations,
+                              .max_calls_per_caller = server.max_calls_per_caller,
+                              .tcp = TcpAddresses(server),
+                              .tcp_credentials = nullptr};
+  if (options.tcp.empty()) return options;
+  absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> credentials =
+      MakeServerCredentials(server.tls, CredentialsDirectory());
+  if (!credentials.ok()) return credentials.status();
+  options.tcp_credentials = *std::move(credentials);
+  return options;
 }
 
 std::vector<std::string> NamesOf(const KeyManagers& key_managers) {
@@ -88,13 +116,13 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(Config config, DaemonOptio
   if (const std::string& address = daemon->config_.metrics.listen; !address.empty()) {
     if (absl::Status listening = daemon->metrics_.Listen(address); !listening.ok()) return listening;
   }
-  const ServerConfig& server = daemon->config_.server;
+  TakeGrpcLog(log);
+  const absl::StatusOr<RpcServerOptions> server = ServerOptions(daemon->config_.server);
+  if (!server.ok()) return server.status();
   absl::StatusOr<std::unique_ptr<RpcServer>> started = RpcServer::Start(
-      {.operation_timeout = server.operation_timeout,
-       .max_operations = server.max_operations,
-       .max_waiting = kWaitingPerRunning * server.max_operations},
-      std::move(sockets), daemon->attacher_, daemon->key_managers_, daemon->access_, log, daemon->metrics_);
+      *server, std::move(sockets), daemon->attacher_, daemon->key_managers_, daemon->access_, log, daemon->metrics_);
   if (!started.ok()) return started.status();
+  for (const std::string& address : server->tcp) names.push_back(absl::StrCat(kTcpPrefix, address));
   daemon->server_ = *std::move(started);
   daemon->ProbeHelper();
   log.Write(LogLevel::kInfo, "volcryptd is ready",

@@ -25,11 +25,6 @@ std::string WrongWithName(const std::string& name) {
   return name.size() <= kMaxName ? "" : absl::StrCat("is longer than ", kMaxName, " bytes");
 }
 
-// Every key may be empty, which is as good as absent.
-ConfigTable::Check OrEmpty(std::string (*check)(const std::string&)) {
-  return [check](const std::string& value) { return value.empty() ? "" : check(value); };
-}
-
 std::string WrongWithAuthUrl(const std::string& url) {
   if (std::string wrong = WrongWithUrl(url); !wrong.empty()) return wrong;
   if (absl::EndsWith(url, "/v3") || absl::EndsWith(url, "/v3/")) return "";

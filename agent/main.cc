@@ -12,8 +12,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "agent/command_line.h"
 #include "agent/config.h"
+#include "agent/config_values.h"
 #include "agent/daemon.h"
 #include "agent/keys/wiping_allocator.h"
 #include "agent/log.h"
@@ -28,7 +30,6 @@ namespace {
 constexpr const char* kUser = "volcrypt";
 constexpr const char* kRuntimeDirectory = "/run/volcrypt";
 constexpr const char* kStateDirectory = "/var/lib/volcrypt";
-constexpr std::string_view kUnixPrefix = "unix:";
 
 void PrintErrors(const ConfigResult& config) {
   for (const ConfigError& error : config.errors) fprintf(stderr, "%s\n", ToString(error).c_str());
@@ -83,18 +84,19 @@ absl::StatusOr<SpawnedHelper> SpawnHelper(const CommandLine& line, const Config&
                                .device_prefixes = config.volumes.device_prefixes});
 }
 
+// The Unix sockets; the server itself listens on TCP.
 absl::StatusOr<std::vector<ApiSocket>> Listen(std::vector<ApiSocket> passed, const ServerConfig& config,
                                               const Log& log) {
   if (!passed.empty()) {
-    log.Write(LogLevel::kInfo, "listening on what systemd passed; [server] listen is not used");
+    log.Write(LogLevel::kInfo,
+              "listening on the sockets that systemd passed; the unix: ones of [server] listen are not used");
     return passed;
   }
   std::vector<ApiSocket> sockets;
   for (const std::string& endpoint : config.listen) {
-    if (!endpoint.starts_with(kUnixPrefix)) {
-      return absl::InvalidArgumentError(absl::StrCat("[server] listen: ", endpoint, ": not unix:PATH"));
-    }
-    absl::StatusOr<ApiSocket> socket = ApiSocket::Bind(endpoint.substr(kUnixPrefix.size()));
+    absl::string_view path = endpoint;
+    if (!absl::ConsumePrefix(&path, kUnixPrefix)) continue;
+    absl::StatusOr<ApiSocket> socket = ApiSocket::Bind(std::string(path));
     if (!socket.ok()) return socket.status();
     sockets.push_back(*std::move(socket));
   }

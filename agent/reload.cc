@@ -56,6 +56,10 @@ std::vector<std::string> NeedRestart(const Config& running, const Config& fresh)
     names.emplace_back("server.operation_timeout");
   }
   if (running.server.max_operations != fresh.server.max_operations) names.emplace_back("server.max_operations");
+  if (running.server.max_calls_per_caller != fresh.server.max_calls_per_caller) {
+    names.emplace_back("server.max_calls_per_caller");
+  }
+  if (running.server.tls != fresh.server.tls) names.emplace_back("server.tls");
   if (Parts(running.volumes) != Parts(fresh.volumes)) names.emplace_back("volumes");
   if (!Same(running.key_managers, fresh.key_managers)) names.emplace_back("key_managers");
   if (running.metrics.listen != fresh.metrics.listen) names.emplace_back("metrics.listen");

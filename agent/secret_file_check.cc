@@ -20,9 +20,17 @@ namespace {
 // What is read of a file here is wiped at once.
 class SectionFiles {
  public:
-  SectionFiles(const std::string& name, const ConfigResult& config, const std::string& credentials,
+  // `path` is the section's own key.
+  SectionFiles(std::string path, const ConfigResult& config, const std::string& credentials,
                SecretFileFindings& findings)
-      : path_(absl::StrCat("key_managers.", name)), config_(config), credentials_(credentials), findings_(findings) {}
+      : path_(std::move(path)), config_(config), credentials_(credentials), findings_(findings) {}
+
+  void Check(const ServerTlsConfig& tls) {
+    CheckFile("certificate", tls.certificate, Readable);
+    CheckFile("private_key", tls.private_key, Secret);
+    CheckFile("client_ca", tls.client_ca, Readable);
+    CheckFile("client_crl_directory", tls.client_crl_directory, Readable);
+  }
 
   void Check(const LocalKeyManagerConfig& local) {
     CheckFile("kek_file", local.kek_file, [](const SecretFile& file, const std::string&) {
@@ -46,14 +54,17 @@ class SectionFiles {
 
   void Check(const KmipConfig& kmip) {
     CheckFile("client_certificate", kmip.client_certificate, Readable);
-    CheckFile("client_private_key", kmip.client_private_key,
-              [](const SecretFile& file, const std::string& what) { return ReadSecretFile(file, what).status(); });
+    CheckFile("client_private_key", kmip.client_private_key, Secret);
     CheckFile("ca_file", kmip.ca_file, Readable);
     CheckFile("password_file", kmip.password_file, Line);
   }
 
  private:
   using Look = std::function<absl::Status(const SecretFile& file, const std::string& what)>;
+
+  static absl::Status Secret(const SecretFile& file, const std::string& what) {
+    return ReadSecretFile(file, what).status();
+  }
 
   static absl::Status Line(const SecretFile& file, const std::string& what) {
     return ReadSecretLine(file, what).status();
@@ -92,8 +103,9 @@ class SectionFiles {
 
 SecretFileFindings CheckSecretFiles(const ConfigResult& config, const std::string& credentials_directory) {
   SecretFileFindings findings;
+  SectionFiles("server.tls", config, credentials_directory, findings).Check(config.config.server.tls);
   for (const auto& [name, section] : config.config.key_managers.sections) {
-    SectionFiles files(name, config, credentials_directory, findings);
+    SectionFiles files(absl::StrCat("key_managers.", name), config, credentials_directory, findings);
     std::visit([&files](const auto& kind) { files.Check(kind); }, section);
   }
   return findings;

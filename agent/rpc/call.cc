@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "agent/request_fields.h"
+#include "agent/rpc/caller_of.h"
 #include "agent/rpc/caller_tokens.h"
 #include "agent/rpc/error.h"
 #include "encryptors/reason.h"
@@ -70,6 +71,15 @@ std::string ShownKeyId(const std::string& key_id, const absl::Status& outcome) {
   return absl::StrCat("invalid (", key_id.size(), " bytes)");
 }
 
+void AddTo(LogFields& fields, const Caller& caller) {
+  if (caller.process) {
+    fields.emplace_back("uid", absl::StrCat(caller.process->uid));
+    fields.emplace_back("pid", absl::StrCat(caller.process->pid));
+  } else {
+    fields.emplace_back("certificate", absl::StrJoin(caller.certificate_names, ","));
+  }
+}
+
 }  // namespace
 
 absl::Time CallDeadline(absl::Time now, absl::Time callers, absl::Duration configured) {
@@ -85,22 +95,25 @@ grpc::Status CallRunner::Run(const grpc::ServerContext& context, const CallDescr
   const absl::Cleanup end = [this] { End(); };
   const absl::Time start = absl::Now();
   Call call{.deadline = CallDeadline(start, DeadlineOf(context), operation_timeout_)};
-  const absl::StatusOr<PeerCredentials> peer = peers_.Find(context.peer());
-  const absl::Status outcome = RunAllowed(context, description, peer, call, work);
+  const absl::StatusOr<Caller> caller = CallerOf(context, peers_);
+  const absl::Status outcome = RunAllowed(context, description, caller, call, work);
   // Nobody has asked for anything, so there is nothing to tell or to count.
-  if (peer.ok() && peer->is_self) return ToRpcStatus(outcome);
+  if (caller.ok() && caller->process && caller->process->is_self) return ToRpcStatus(outcome);
   const absl::Duration took = absl::Now() - start;
-  LogOutcome(description, peer, call, took, outcome);
+  LogOutcome(description, caller, call, took, outcome);
   observer_.OperationEnded(VerbOf(description), outcome, took, call.facts);
   return ToRpcStatus(outcome);
 }
 
 absl::Status CallRunner::RunAllowed(const grpc::ServerContext& context, const CallDescription& description,
-                                    const absl::StatusOr<PeerCredentials>& peer, Call& call,
+                                    const absl::StatusOr<Caller>& caller, Call& call,
                                     absl::FunctionRef<absl::Status(Call&)> work) {
-  if (!peer.ok()) return peer.status();
-  call.role = access_.Get()->RoleOf(*peer);
+  if (!caller.ok()) return caller.status();
+  call.role = access_.Get()->RoleOf(*caller);
   if (absl::Status allowed = CheckAccess(call.role, description.method); !allowed.ok()) return allowed;
+  CallerLimit& limit = description.may_ask_key_manager ? callers_key_calls_ : callers_other_calls_;
+  const absl::StatusOr<CallerLimit::Share> share = limit.Take(NameOf(*caller));
+  if (!share.ok()) return share.status();
   absl::StatusOr<std::optional<CallerTokens>> tokens = TokensOf(context.client_metadata());
   if (!tokens.ok()) return tokens.status();
   call.tokens = *std::move(tokens);
@@ -109,8 +122,8 @@ absl::Status CallRunner::RunAllowed(const grpc::ServerContext& context, const Ca
   return slot.ok() ? Guarded(call, work) : slot.status();
 }
 
-void CallRunner::LogOutcome(const CallDescription& description, const absl::StatusOr<PeerCredentials>& peer,
-                            const Call& call, absl::Duration took, const absl::Status& outcome) const {
+void CallRunner::LogOutcome(const CallDescription& description, const absl::StatusOr<Caller>& caller, const Call& call,
+                            absl::Duration took, const absl::Status& outcome) const {
   const LogLevel level = LevelOf(outcome, description.kind);
   if (!log_.Takes(level)) return;
   LogFields fields;
@@ -122,10 +135,7 @@ void CallRunner::LogOutcome(const CallDescription& description, const absl::Stat
   const std::optional<Reason> reason = ReasonOf(outcome);
   fields.emplace_back("reason", outcome.ok() ? "OK" : std::string(ReasonName(reason.value_or(Reason::kWorkerFailed))));
   fields.emplace_back("duration_ms", absl::StrFormat("%.1f", absl::ToDoubleMilliseconds(took)));
-  if (peer.ok()) {
-    fields.emplace_back("uid", absl::StrCat(peer->uid));
-    fields.emplace_back("pid", absl::StrCat(peer->pid));
-  }
+  if (caller.ok()) AddTo(fields, *caller);
   fields.emplace_back("role", RoleName(call.role));
   if (!call.warnings.empty()) fields.emplace_back("warnings", absl::StrJoin(call.warnings, "; "));
   if (!outcome.ok()) fields.emplace_back("error", std::string(outcome.message()));

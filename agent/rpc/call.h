@@ -15,6 +15,8 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "agent/caller.h"
+#include "agent/caller_limit.h"
 #include "agent/current_access.h"
 #include "agent/keys/key_manager.h"
 #include "agent/log.h"
@@ -59,15 +61,18 @@ struct Call {
 class CallRunner {
  public:
   // The references outlive the runner. Of the calls that may ask a key manager no more than `max_key_calls` run at the
-  // same time; further ones are TOO_MANY_OPERATIONS at once.
+  // same time, and of one caller no more than `max_calls_per_caller` of these and of the others; further ones are
+  // TOO_MANY_OPERATIONS at once.
   CallRunner(const Peers& peers, const CurrentAccess& access, const Log& log, Observer& observer,
-             absl::Duration operation_timeout, uint32_t max_key_calls)
+             absl::Duration operation_timeout, uint32_t max_key_calls, uint32_t max_calls_per_caller)
       : peers_(peers),
         access_(access),
         log_(log),
         observer_(observer),
         operation_timeout_(operation_timeout),
-        key_calls_(max_key_calls, /*max_waiting=*/0) {}
+        key_calls_(max_key_calls, /*max_waiting=*/0),
+        callers_key_calls_(max_calls_per_caller),
+        callers_other_calls_(max_calls_per_caller) {}
 
   grpc::Status Run(const grpc::ServerContext& context, const CallDescription& description,
                    absl::FunctionRef<absl::Status(Call&)> work);
@@ -79,9 +84,9 @@ class CallRunner {
   bool Begin();
   void End();
   absl::Status RunAllowed(const grpc::ServerContext& context, const CallDescription& description,
-                          const absl::StatusOr<PeerCredentials>& peer, Call& call,
+                          const absl::StatusOr<Caller>& caller, Call& call,
                           absl::FunctionRef<absl::Status(Call&)> work);
-  void LogOutcome(const CallDescription& description, const absl::StatusOr<PeerCredentials>& peer, const Call& call,
+  void LogOutcome(const CallDescription& description, const absl::StatusOr<Caller>& caller, const Call& call,
                   absl::Duration took, const absl::Status& outcome) const;
 
   const Peers& peers_;
@@ -90,6 +95,9 @@ class CallRunner {
   Observer& observer_;
   const absl::Duration operation_timeout_;
   OperationSlots key_calls_;
+  // Apart, so that who waits for a hung key manager with all its calls can still detach.
+  CallerLimit callers_key_calls_;
+  CallerLimit callers_other_calls_;
 
   std::mutex mutex_;
   std::condition_variable idle_;

@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "agent/access.h"
+#include "agent/caller.h"
 
 namespace volcrypt {
 

@@ -10,6 +10,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "agent/rpc/caller_tokens.h"
 #include "agent/rpc/self_call.h"
@@ -22,6 +23,8 @@ constexpr int kMaxRequestBytes = 64 * 1024;
 constexpr int kMaxMetadataBytes = static_cast<int>(2 * kMaxTokenBytes) + 8 * 1024;
 constexpr int kMaxCallsPerConnection = 256;
 constexpr int kIdleConnectionMilliseconds = 10 * 60 * 1000;
+// A caller that connects over TCP and says nothing.
+constexpr int kHandshakeMilliseconds = 10 * 1000;
 // Answers that are ready when the last call has ended still have to go out.
 constexpr auto kFlushTime = std::chrono::milliseconds(200);
 
@@ -53,6 +56,9 @@ void SetLimits(grpc::ServerBuilder& builder, const RpcServerOptions& options) {
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxCallsPerConnection);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleConnectionMilliseconds);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMilliseconds);
+  // A port that another has is an error, not shared with it.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
 }
 
 }  // namespace
@@ -64,7 +70,8 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const RpcServerOptio
                                                             Observer& observer) {
   // The constructor is private, which std::make_unique cannot reach.
   std::unique_ptr<RpcServer> server(new RpcServer(options, attacher, key_managers, access, log, observer));
-  if (absl::Status status = server->BuildAndListen(options, std::move(sockets)); !status.ok()) return status;
+  if (absl::Status status = server->Build(options); !status.ok()) return status;
+  if (absl::Status status = server->Listen(std::move(sockets)); !status.ok()) return status;
   return server;
 }
 
@@ -73,14 +80,15 @@ RpcServer::RpcServer(const RpcServerOptions& options, Attacher& attacher, const 
     : log_(log),
       operation_timeout_(options.operation_timeout),
       peers_(options.max_connections),
-      calls_(peers_, access, log, observer, options.operation_timeout, MaxKeyCalls(options)),
+      calls_(peers_, access, log, observer, options.operation_timeout, MaxKeyCalls(options),
+             options.max_calls_per_caller),
       volume_encryptor_service_(calls_, attacher),
       volume_admin_service_(calls_, attacher),
       key_service_(calls_, key_managers),
       agent_service_(calls_, key_managers,
                      {.max_operations = options.max_operations, .operation_timeout = options.operation_timeout}) {}
 
-absl::Status RpcServer::BuildAndListen(const RpcServerOptions& options, std::vector<ApiSocket> sockets) {
+absl::Status RpcServer::Build(const RpcServerOptions& options) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
@@ -89,12 +97,26 @@ absl::Status RpcServer::BuildAndListen(const RpcServerOptions& options, std::vec
   builder.RegisterService(&volume_admin_service_);
   builder.RegisterService(&key_service_);
   builder.RegisterService(&agent_service_);
+  // Filled in by BuildAndStart, so the elements stay where they are.
+  tcp_ports_.resize(options.tcp.size());
+  for (size_t i = 0; i < options.tcp.size(); ++i) {
+    builder.AddListeningPort(options.tcp[i], options.tcp_credentials, &tcp_ports_[i]);
+  }
   server_ = builder.BuildAndStart();
+  for (size_t i = 0; i < options.tcp.size(); ++i) {
+    if (tcp_ports_[i] == 0) {
+      return absl::UnavailableError(absl::StrCat("cannot listen on tcp:", options.tcp[i],
+                                                 ": the address is not this host's or the port is taken"));
+    }
+  }
   if (server_ == nullptr) return absl::InternalError("gRPC could not start its server");
   server_->GetHealthCheckService()->SetServingStatus(v1::KeyService::service_full_name(), true);
   server_->GetHealthCheckService()->SetServingStatus(v1::AgentService::service_full_name(), true);
   SetHelperPresent(true);
+  return absl::OkStatus();
+}
 
+absl::Status RpcServer::Listen(std::vector<ApiSocket> sockets) {
   absl::StatusOr<std::unique_ptr<UnixListener>> listener = UnixListener::Start(
       std::move(sockets), [this](UniqueFd connection) { Serve(std::move(connection), /*is_self=*/false); });
   if (!listener.ok()) return listener.status();

@@ -27,10 +27,14 @@ struct RpcServerOptions {
   absl::Duration operation_timeout = absl::Seconds(60);
   uint32_t max_operations = 32;
   uint32_t max_waiting = 128;  // of operations, beyond those that run
-  size_t max_connections = 512;
+  uint32_t max_calls_per_caller = 96;
+  size_t max_connections = 512;  // to Unix sockets
+  // Besides the Unix sockets, with mutual TLS.
+  std::vector<std::string> tcp;  // HOST:PORT; port 0: any
+  std::shared_ptr<grpc::ServerCredentials> tcp_credentials;
 };
 
-// The API on Unix sockets: the four services, grpc.health.v1 and reflection.
+// The API on Unix sockets and, with mutual TLS, on TCP: the four services, grpc.health.v1 and reflection.
 class RpcServer {
  public:
   // The references outlive the server. Begins to serve at once, with health SERVING.
@@ -47,6 +51,9 @@ class RpcServer {
   // waits for the answer. An error when none came: nobody would get one.
   absl::Status CallSelf(absl::Duration timeout);
 
+  // The ports of RpcServerOptions::tcp, in its order.
+  const std::vector<int>& TcpPorts() const { return tcp_ports_; }
+
   // What needs the helper is NOT_SERVING while it is away, and so is the server as a whole.
   void SetHelperPresent(bool present);
 
@@ -57,7 +64,8 @@ class RpcServer {
  private:
   RpcServer(const RpcServerOptions& options, Attacher& attacher, const KeyManagers& key_managers,
             const CurrentAccess& access, const Log& log, Observer& observer);
-  absl::Status BuildAndListen(const RpcServerOptions& options, std::vector<ApiSocket> sockets);
+  absl::Status Build(const RpcServerOptions& options);
+  absl::Status Listen(std::vector<ApiSocket> sockets);
   void Serve(UniqueFd connection, bool is_self);
 
   const Log& log_;
@@ -68,6 +76,7 @@ class RpcServer {
   VolumeAdminService volume_admin_service_;
   KeyService key_service_;
   AgentService agent_service_;
+  std::vector<int> tcp_ports_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<UnixListener> listener_;
 };

@@ -23,6 +23,21 @@ struct CloseFile {
 };
 using File = std::unique_ptr<std::FILE, CloseFile>;
 
+struct FreeCrl {
+  void operator()(X509_CRL* crl) const { X509_CRL_free(crl); }
+};
+using CrlPointer = std::unique_ptr<X509_CRL, FreeCrl>;
+
+struct FreeTime {
+  void operator()(ASN1_TIME* time) const { ASN1_TIME_free(time); }
+};
+using AsnTime = std::unique_ptr<ASN1_TIME, FreeTime>;
+
+struct FreeInteger {
+  void operator()(ASN1_INTEGER* number) const { ASN1_INTEGER_free(number); }
+};
+using AsnInteger = std::unique_ptr<ASN1_INTEGER, FreeInteger>;
+
 File Create(const std::string& path) {
   File file(std::fopen(path.c_str(), "wx"));
   Demand(file != nullptr);
@@ -60,6 +75,31 @@ CertificateFiles TestCertificates::Issue(const Subject& subject) {
   return files;
 }
 
+void TestCertificates::Revoke(const CertificateFiles& files, const std::string& directory) {
+  const File file(std::fopen(files.certificate.c_str(), "r"));
+  const Certificate certificate(PEM_read_X509(file.get(), nullptr, nullptr, nullptr));
+  Demand(certificate != nullptr);
+  const CrlPointer list(X509_CRL_new());
+  X509_CRL* const crl = list.get();
+  // Of two lists the later one counts.
+  const AsnTime now(X509_gmtime_adj(nullptr, static_cast<long>(revoked_.size()) - 60));
+  const AsnTime tomorrow(X509_gmtime_adj(nullptr, 24L * 60 * 60));
+  Demand(X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1);
+  Demand(X509_CRL_set_issuer_name(crl, X509_get_subject_name(certificate_.get())) == 1);
+  Demand(X509_CRL_set1_lastUpdate(crl, now.get()) == 1 && X509_CRL_set1_nextUpdate(crl, tomorrow.get()) == 1);
+  revoked_.push_back(ASN1_INTEGER_get(X509_get0_serialNumber(certificate.get())));
+  for (const long serial : revoked_) {
+    const AsnInteger number(ASN1_INTEGER_new());
+    X509_REVOKED* const revoked = X509_REVOKED_new();
+    Demand(ASN1_INTEGER_set(number.get(), serial) == 1 && X509_REVOKED_set_serialNumber(revoked, number.get()) == 1);
+    Demand(X509_REVOKED_set_revocationDate(revoked, now.get()) == 1 && X509_CRL_add0_revoked(crl, revoked) == 1);
+  }
+  Demand(X509_CRL_sort(crl) == 1 && X509_CRL_sign(crl, key_.get(), EVP_sha256()) > 0);
+  const unsigned long hash = X509_NAME_hash_ex(X509_get_subject_name(certificate_.get()), nullptr, nullptr, nullptr);
+  const std::string path = absl::StrCat(directory, "/", absl::Hex(hash, absl::kZeroPad8), ".r", revoked_.size() - 1);
+  Demand(PEM_write_X509_CRL(Create(path).get(), crl) == 1);
+}
+
 TestCertificates::Certificate TestCertificates::Make(const Subject& subject, EVP_PKEY* key, bool is_authority) {
   Certificate certificate(X509_new());
   X509* const x509 = certificate.get();
@@ -74,7 +114,8 @@ TestCertificates::Certificate TestCertificates::Make(const Subject& subject, EVP
   Demand(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, text, -1, -1, 0) == 1);
   Demand(X509_set_issuer_name(x509, X509_get_subject_name(issuer)) == 1 && X509_set_pubkey(x509, key) == 1);
   AddExtension(x509, issuer, NID_basic_constraints, is_authority ? "critical,CA:TRUE" : "critical,CA:FALSE");
-  AddExtension(x509, issuer, NID_key_usage, is_authority ? "critical,keyCertSign" : "critical,digitalSignature");
+  AddExtension(x509, issuer, NID_key_usage,
+               is_authority ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature");
   AddExtension(x509, issuer, NID_ext_key_usage, subject.usage);
   AddExtension(x509, issuer, NID_subject_alt_name, subject.alternative_names);
   Demand(X509_sign(x509, is_authority ? key : key_.get(), EVP_sha256()) > 0);

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 
@@ -31,6 +32,8 @@ class TestCertificates {
 
   const std::string& AuthorityFile() const { return authority_file_; }
   CertificateFiles Issue(const Subject& subject);
+  // Puts one more list, of this certificate and those before it, into a directory, where OpenSSL looks for it (openssl-rehash(1)).
+  void Revoke(const CertificateFiles& files, const std::string& directory);
 
  private:
   struct Free {
@@ -47,6 +50,7 @@ class TestCertificates {
   Certificate certificate_;
   std::string authority_file_;
   long serial_ = 0;
+  std::vector<long> revoked_;  // serial numbers
 };
 
 }  // namespace volcrypt

@@ -19,12 +19,15 @@ namespace {
 
 constexpr uid_t kOwnUid = 9000;
 
-PeerCredentials Peer(uid_t uid, gid_t gid, std::vector<gid_t> groups = {}) {
-  return {.uid = uid, .gid = gid, .pid = 1, .groups = std::move(groups)};
+Caller Peer(uid_t uid, gid_t gid, std::vector<gid_t> groups = {}) {
+  return {.process = PeerCredentials{.uid = uid, .gid = gid, .pid = 1, .groups = std::move(groups)},
+          .certificate_names = {}};
 }
 
+Caller Holder(std::vector<std::string> names) { return {.process = {}, .certificate_names = std::move(names)}; }
+
 AccessConfig Rule(Role role, std::vector<std::string> users, std::vector<std::string> groups = {}) {
-  return {.role = role, .users = std::move(users), .groups = std::move(groups)};
+  return {.role = role, .users = std::move(users), .groups = std::move(groups), .certificate_names = {}};
 }
 
 TEST(AccessRules, RootAndTheAgentsOwnUserAreAdminWithoutAnyRule) {
@@ -90,6 +93,38 @@ TEST(AccessRules, UnknownNamesAreWarnedOfAndTheRestIsInForce) {
 TEST(AccessRules, UserThatStandsForOtherNamespacesIsWarnedOf) {
   const AccessRules rules({Rule(Role::kCompute, {"65534"})}, kOwnUid);
   EXPECT_EQ(rules.Warnings().size(), 1U);
+}
+
+TEST(AccessRules, CertificatesHaveTheRoleOfTheirHighestName) {
+  const AccessRules rules(
+      {{.role = Role::kCompute, .users = {}, .groups = {}, .certificate_names = {"compute7.example.org"}},
+       {.role = Role::kAdmin, .users = {}, .groups = {}, .certificate_names = {"spiffe://example.org/Admin"}}},
+      kOwnUid);
+  EXPECT_EQ(rules.RoleOf(Holder({"compute7.example.org"})), Role::kCompute);
+  EXPECT_EQ(rules.RoleOf(Holder({"other.example.org", "spiffe://example.org/Admin"})), Role::kAdmin);
+  EXPECT_EQ(rules.RoleOf(Holder({"compute7.example.org", "spiffe://example.org/Admin"})), Role::kAdmin);
+}
+
+TEST(AccessRules, DnsNamesAreComparedWithoutCaseAndUrisWithIt) {
+  const AccessRules rules({{.role = Role::kCompute,
+                            .users = {},
+                            .groups = {},
+                            .certificate_names = {"Compute7.example.org", "spiffe://a/Admin"}}},
+                          kOwnUid);
+  EXPECT_EQ(rules.RoleOf(Holder({"compute7.EXAMPLE.org"})), Role::kCompute);
+  EXPECT_EQ(rules.RoleOf(Holder({"spiffe://a/Admin"})), Role::kCompute);
+  EXPECT_EQ(rules.RoleOf(Holder({"spiffe://a/admin"})), Role::kNone);
+}
+
+TEST(AccessRules, CertificatesOfNoListedNameHaveNoRole) {
+  const AccessRules rules(
+      {Rule(Role::kAdmin, {"0", "1000"}),
+       {.role = Role::kAdmin, .users = {}, .groups = {}, .certificate_names = {"compute7.example.org"}}},
+      kOwnUid);
+  EXPECT_EQ(rules.RoleOf(Holder({})), Role::kNone);
+  EXPECT_EQ(rules.RoleOf(Holder({"compute8.example.org", "1000", "0", "example.org"})), Role::kNone);
+  EXPECT_EQ(rules.RoleOf(Holder({"*.example.org"})), Role::kNone);
+  EXPECT_EQ(rules.RoleOf({}), Role::kNone);
 }
 
 // Every service of the package volcrypt.v1 that the generated code holds.

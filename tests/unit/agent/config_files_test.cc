@@ -182,17 +182,18 @@ TEST(SampleConfig, HasEveryKeyThatTheReaderKnows) {
     EXPECT_TRUE(is_there) << section;
   }
   size_t count = 0;
-  for (const char* head : {"[server]\n", "[[access]]\n", "[volumes]\n", "[key_manager]\n",
+  for (const char* head : {"[server]\n", "[server.tls]\n", "[[access]]\n", "[volumes]\n", "[key_manager]\n",
                            "[key_managers.local]\ntype='local'\n", "[key_managers.x]\ntype='barbican'\n",
                            "[key_managers.x]\ntype='conf'\n", "[key_managers.x]\ntype='kmip'\n", "[log]\n"}) {
     for (const std::string& key : KnownKeys(head)) {
-      const bool is_there =
-          sample.find("\n" + key + " = ") != std::string::npos || sample.find("\n#" + key + " = ") != std::string::npos;
+      const bool is_there = sample.find("\n" + key + " = ") != std::string::npos ||
+                            sample.find("\n#" + key + " = ") != std::string::npos ||
+                            sample.find("." + key + "]\n") != std::string::npos;  // a section below
       EXPECT_TRUE(is_there) << head << key;
       ++count;
     }
   }
-  EXPECT_EQ(count, 45U);
+  EXPECT_EQ(count, 52U);
 }
 
 TEST(SampleConfig, ExampleInItsCommentsIsRight) {

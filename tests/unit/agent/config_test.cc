@@ -110,7 +110,7 @@ x = 1
                   "f.toml:2: server.max_operations: 0 is not within 1 and 1000",
                   HasSubstr("f.toml:3: server.operation_timeout: \"soon\" is no duration"),
                   HasSubstr("f.toml:6: server.listen[1]: \"relative\" must be an absolute path"),
-                  "f.toml:8: server.lisen: is unknown; the keys here are: listen, max_operations, operation_timeout",
+                  "f.toml:8: server.lisen: is unknown; the keys here are: listen, max_calls_per_caller, max_operations, operation_timeout, tls",
                   "f.toml:10: log.level: \"loud\" is unknown; write one of: debug, info, warning, error",
                   "f.toml:11: volume: is unknown; the sections are: access, key_manager, key_managers, log, "
                   "metrics, server, volumes"));
@@ -152,14 +152,30 @@ INSTANTIATE_TEST_SUITE_P(
                     WrongRow{"[server]\noperation_timeout = '61m'\n", "server.operation_timeout", "is not within"},
                     WrongRow{"[server]\nlisten = []\n", "server.listen", "needs at least one"},
                     WrongRow{"[server]\nlisten = ['unix:/a', 'unix:/a']\n", "server.listen", "twice"},
-                    WrongRow{"[server]\nlisten = ['tcp:0.0.0.0:7000']\n", "server.listen[0]", "needs mutual TLS"},
+                    WrongRow{"[server]\nlisten = ['tcp:0.0.0.0']\n", "server.listen[0]", "must be tcp:HOST:PORT"},
                     WrongRow{"[server]\nlisten = ['/run/a.sock']\n", "server.listen[0]", "must be unix:PATH"},
                     WrongRow{"[server]\nlisten = ['unix:']\n", "server.listen[0]", "absolute path"},
                     WrongRow{"[server]\nlisten = ['unix:/run/']\n", "server.listen[0]", "is a directory"},
                     WrongRow{"[server]\nlisten = ['unix:/" + std::string(107, 'a') + "']\n", "server.listen[0]",
                              "at most 107 bytes"},
                     WrongRow{"[server]\nlisten = [\"unix:/a\\u0000b\"]\n", "server.listen[0]", "control characters"},
-                    WrongRow{"[server.tls]\ncertificate = ''\n", "server.tls", "not supported by this version"}));
+                    WrongRow{"[server]\nmax_calls_per_caller = 0\n", "server.max_calls_per_caller", "is not within"},
+                    WrongRow{"[server.tls]\ncertificate = 'agent.pem'\n", "server.tls.certificate", "absolute"},
+                    WrongRow{"[server.tls]\nprivate_key = 'credential:'\n", "server.tls.private_key",
+                             "credential:NAME"},
+                    WrongRow{"[server.tls]\nclient_ca = '/etc/'\n", "server.tls.client_ca", "is a directory"},
+                    WrongRow{"[server.tls]\nca = ''\n", "server.tls.ca", "is unknown"}));
+
+TEST(ParseConfig, TcpNeedsEveryFileOfTls) {
+  const std::string tcp = "[server]\nlisten = ['tcp:[::1]:7000']\n";
+  const ConfigResult without = ParseConfig(tcp, "f");
+  ASSERT_EQ(without.errors.size(), 3U);
+  EXPECT_EQ(ToString(without.errors[2]).substr(0, 24), "f:2: server.tls.client_c");
+  const ConfigResult with =
+      ParseConfig(tcp + "[server.tls]\ncertificate = '/c'\nprivate_key = 'credential:k'\nclient_ca = '/a'\n", "f");
+  EXPECT_TRUE(with.errors.empty());
+  EXPECT_EQ(with.config.server.tls.private_key, "credential:k");
+}
 
 INSTANTIATE_TEST_SUITE_P(Durations, WrongConfig, testing::ValuesIn([] {
                            std::vector<WrongRow> rows;
@@ -178,10 +194,12 @@ INSTANTIATE_TEST_SUITE_P(
                     WrongRow{"[[access]]\nrole = 'root'\nusers = ['a']\n", "access[0].role", "compute, admin"},
                     WrongRow{"[[access]]\nrole = 'admin'\n", "access[0]", "to nobody"},
                     WrongRow{"[[access]]\nrole = 'admin'\nusers = []\ngroups = []\n", "access[0]", "to nobody"},
+                    WrongRow{"[[access]]\nrole = 'admin'\ncertificate_names = ['a b']\n",
+                             "access[0].certificate_names[0]", "is no name that a certificate"},
                     WrongRow{"[[access]]\nrole = 'admin'\nusers = ['']\n", "access[0].users[0]", "is no user's"},
                     WrongRow{"[[access]]\nrole = 'admin'\nusers = ['a']\nuser = 'b'\n", "access[0].user", "unknown"},
-                    WrongRow{"[[access]]\nrole = 'admin'\nusers = ['a']\ncertificate_names = []\n",
-                             "access[0].certificate_names", "not supported by this version"}));
+                    WrongRow{"[[access]]\nrole = 'admin'\nusers = ['a']\ncertificate_name = []\n",
+                             "access[0].certificate_name", "is unknown"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Volumes, WrongConfig,

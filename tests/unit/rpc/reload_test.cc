@@ -12,7 +12,7 @@ using Names = std::vector<std::string>;
 TEST(Reload, WhatAReloadTakesOverNeedsNoRestart) {
   Config fresh;
   fresh.log.level = "debug";
-  fresh.access = {{.role = Role::kCompute, .users = {"nova"}, .groups = {}}};
+  fresh.access = {{.role = Role::kCompute, .users = {"nova"}, .groups = {}, .certificate_names = {}}};
   EXPECT_EQ(NeedRestart(Config(), fresh), Names{});
 }
 
@@ -21,6 +21,8 @@ TEST(Reload, EveryOtherChangeIsNamed) {
       {"server.listen", [](Config& config) { config.server.listen = {"unix:/elsewhere"}; }},
       {"server.operation_timeout", [](Config& config) { config.server.operation_timeout = absl::Seconds(1); }},
       {"server.max_operations", [](Config& config) { config.server.max_operations = 1; }},
+      {"server.max_calls_per_caller", [](Config& config) { config.server.max_calls_per_caller = 1; }},
+      {"server.tls", [](Config& config) { config.server.tls.client_ca = "/elsewhere"; }},
       {"metrics.listen", [](Config& config) { config.metrics.listen = "127.0.0.1:9464"; }},
       {"volumes", [](Config& config) { config.volumes.format_if_blank = false; }},
       {"volumes", [](Config& config) { config.volumes.encryption.format = Format::kLuks1; }},

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "tests/unit/rpc/held_calls.h"
 #include "tests/unit/rpc/rpc_fixture.h"
 
 namespace volcrypt {
@@ -12,7 +13,7 @@ std::shared_ptr<const AccessRules> Rules(const std::vector<AccessConfig>& access
 }
 
 TEST_F(ServerAccessTest, UserThatNoRuleNamesIsUnknown) {
-  access_.Set(Rules({{.role = Role::kAdmin, .users = {"4001"}, .groups = {}}}));
+  access_.Set(Rules({{.role = Role::kAdmin, .users = {"4001"}, .groups = {}, .certificate_names = {}}}));
   const grpc::Status status = GetInfo(ChannelAs({.uid = 4002, .gid = 4002, .groups = {}}));
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAUTHENTICATED);
   EXPECT_EQ(ErrorInfoOf(status).reason(), "CALLER_UNKNOWN");
@@ -21,7 +22,7 @@ TEST_F(ServerAccessTest, UserThatNoRuleNamesIsUnknown) {
 }
 
 TEST_F(ServerAccessTest, ComputeServiceMayNotManageKeys) {
-  access_.Set(Rules({{.role = Role::kCompute, .users = {"4001"}, .groups = {}}}));
+  access_.Set(Rules({{.role = Role::kCompute, .users = {"4001"}, .groups = {}, .certificate_names = {}}}));
   const auto channel = ChannelAs({.uid = 4001, .gid = 4001, .groups = {}});
   EXPECT_EQ(RpcOutcome(GetInfo(channel)), "OK");
   const grpc::Status status = CreateKey(channel);
@@ -32,20 +33,20 @@ TEST_F(ServerAccessTest, ComputeServiceMayNotManageKeys) {
 }
 
 TEST_F(ServerAccessTest, AdminMayCallEverything) {
-  access_.Set(Rules({{.role = Role::kAdmin, .users = {"4001"}, .groups = {}}}));
+  access_.Set(Rules({{.role = Role::kAdmin, .users = {"4001"}, .groups = {}, .certificate_names = {}}}));
   const auto channel = ChannelAs({.uid = 4001, .gid = 4001, .groups = {}});
   EXPECT_EQ(RpcOutcome(GetInfo(channel)), "OK");
   EXPECT_EQ(RpcOutcome(CreateKey(channel)), "OK");
 }
 
 TEST_F(ServerAccessTest, SupplementaryGroupsCount) {
-  access_.Set(Rules({{.role = Role::kAdmin, .users = {}, .groups = {"4300"}}}));
+  access_.Set(Rules({{.role = Role::kAdmin, .users = {}, .groups = {"4300"}, .certificate_names = {}}}));
   EXPECT_EQ(RpcOutcome(CreateKey(ChannelAs({.uid = 4001, .gid = 4001, .groups = {4200, 4300}}))), "OK");
   EXPECT_EQ(RpcOutcome(CreateKey(ChannelAs({.uid = 4001, .gid = 4001, .groups = {4200}}))), "CALLER_UNKNOWN");
 }
 
 TEST_F(ServerAccessTest, ComputeCallersMustNameTheKeyAndAdminsNeedNot) {
-  access_.Set(Rules({{.role = Role::kCompute, .users = {"4001"}, .groups = {}}}));
+  access_.Set(Rules({{.role = Role::kCompute, .users = {"4001"}, .groups = {}, .certificate_names = {}}}));
   v1::AttachVolumeRequest request;
   request.set_volume_id(kVolume);
   request.set_device(kFormatted);
@@ -59,7 +60,7 @@ TEST_F(ServerAccessTest, ComputeCallersMustNameTheKeyAndAdminsNeedNot) {
 TEST_F(ServerAccessTest, RulesThatAreReplacedHoldFromTheNextCall) {
   const auto channel = ChannelAs({.uid = 4001, .gid = 4001, .groups = {}});
   EXPECT_EQ(RpcOutcome(GetInfo(channel)), "CALLER_UNKNOWN");
-  access_.Set(Rules({{.role = Role::kCompute, .users = {"4001"}, .groups = {}}}));
+  access_.Set(Rules({{.role = Role::kCompute, .users = {"4001"}, .groups = {}, .certificate_names = {}}}));
   EXPECT_EQ(RpcOutcome(GetInfo(channel)), "OK");
   access_.Set(Rules({}));
   EXPECT_EQ(RpcOutcome(GetInfo(channel)), "CALLER_UNKNOWN");
@@ -67,11 +68,33 @@ TEST_F(ServerAccessTest, RulesThatAreReplacedHoldFromTheNextCall) {
 
 // Descriptors, by which callers are known, are used again all the time.
 TEST_F(ServerAccessTest, CallersThatComeAndGoAreNeverTakenForEachOther) {
-  access_.Set(Rules({{.role = Role::kCompute, .users = {"4001"}, .groups = {}}}));
+  access_.Set(Rules({{.role = Role::kCompute, .users = {"4001"}, .groups = {}, .certificate_names = {}}}));
   for (int i = 0; i < 30; ++i) {
     EXPECT_EQ(RpcOutcome(GetInfo(ChannelAs({.uid = 4001, .gid = 4001, .groups = {}}))), "OK");
     EXPECT_EQ(RpcOutcome(GetInfo(ChannelAs({.uid = 4002, .gid = 4002, .groups = {}}))), "CALLER_UNKNOWN");
   }
+}
+
+class FewCallsTest : public RpcTest {
+ protected:
+  FewCallsTest() {
+    server_.reset();
+    options_.max_calls_per_caller = 2;
+    Serve();
+  }
+};
+
+TEST_F(FewCallsTest, CallerWithItsShareOfCallsIsRefusedAndOthersAreNot) {
+  access_.Set(Rules({{.role = Role::kCompute, .users = {"4001"}, .groups = {}, .certificate_names = {}}}));
+  const Identity compute = {.uid = 4001, .gid = 4001, .groups = {}};
+  HeldCalls held(encryptor_);
+  held.Start(ChannelAs(compute), 2);
+  const grpc::Status refused = GetInfo(ChannelAs(compute));
+  EXPECT_EQ(RpcOutcome(refused), "TOO_MANY_OPERATIONS");
+  EXPECT_EQ(ErrorInfoOf(refused).metadata().at("caller"), "uid 4001");
+  EXPECT_EQ(RpcOutcome(GetInfo(channel_)), "OK");
+  held.Release();
+  EXPECT_TRUE(Eventually([&] { return GetInfo(ChannelAs(compute)).ok(); }));
 }
 
 class FewConnectionsTest : public RpcTest {

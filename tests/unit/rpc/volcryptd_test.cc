@@ -9,6 +9,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "tests/fakes/test_certificates.h"
 #include "tests/unit/agent/http_get.h"
 #include "tests/unit/rpc/rpc_fixture.h"
 
@@ -80,11 +81,13 @@ class VolcryptdTest : public testing::Test {
 
   int Run(const std::vector<std::string>& arguments) const { return Wait(Spawn(arguments, directory_.Path("log"))); }
 
-  std::string Log() const {
+  static std::string ReadFile(const std::string& path) {
     std::ostringstream text;
-    text << std::ifstream(directory_.Path("log")).rdbuf();
+    text << std::ifstream(path).rdbuf();
     return text.str();
   }
+
+  std::string Log() const { return ReadFile(directory_.Path("log")); }
 
   bool Logs(const std::string& words) const {
     return Eventually([&] { return Log().find(words) != std::string::npos; });
@@ -120,6 +123,45 @@ TEST_F(VolcryptdTest, ServesUntilItIsToldToEnd) {
     EXPECT_FALSE(std::filesystem::exists(socket_path_));
     std::filesystem::remove(directory_.Path("log"));
   }
+}
+
+TEST_F(VolcryptdTest, ServesCertificatesOverTcpAndLogsWhoIsTurnedAway) {
+  TempDirectory files;
+  TestCertificates certificates(files.Path());
+  const CertificateFiles own = certificates.Issue({.common_name = "agent", .alternative_names = "IP:127.0.0.1"});
+  const CertificateFiles caller = certificates.Issue(
+      {.common_name = "caller", .alternative_names = "DNS:compute.example.org", .usage = "clientAuth"});
+  const std::string address = "127.0.0.1:" + std::to_string(FreePort());
+  directory_.Write("volcryptd.toml",
+                   "[server]\nlisten = ['unix:" + socket_path_ + "', 'tcp:" + address +
+                       "']\n[server.tls]\ncertificate = '" + own.certificate + "'\nprivate_key = '" + own.private_key +
+                       "'\nclient_ca = '" + certificates.AuthorityFile() +
+                       "'\n[[access]]\nrole = 'compute'\ncertificate_names = ['compute.example.org']\n" +
+                       "[key_managers.local]\ntype = 'local'\npath = '" + directory_.Path("keys.db") + "'\n");
+  EXPECT_EQ(Run({"--config", directory_.Path("volcryptd.toml"), "--check-config"}), 0) << Log();
+  Start();
+  const auto call = [&](const grpc::SslCredentialsOptions& options) {
+    v1::GetInfoResponse response;
+    return v1::AgentService::NewStub(grpc::CreateChannel(address, grpc::SslCredentials(options)))
+        ->GetInfo(Patient().get(), {}, &response);
+  };
+  grpc::SslCredentialsOptions options{.pem_root_certs = ReadFile(certificates.AuthorityFile())};
+  EXPECT_EQ(call(options).error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_TRUE(Logs("warning the RPC server reports an error of a connection")) << Log();
+  options.pem_private_key = ReadFile(caller.private_key);
+  options.pem_cert_chain = ReadFile(caller.certificate);
+  EXPECT_EQ(RpcOutcome(call(options)), "OK");
+  EXPECT_EQ(InfoAs(0), "OK") << "the Unix socket is there too";
+}
+
+TEST_F(VolcryptdTest, DoesNotStartWithoutTheFilesOfTls) {
+  WriteConfig("");
+  directory_.Write("volcryptd.toml",
+                   "[server]\nlisten = ['tcp:127.0.0.1:7443']\n[server.tls]\ncertificate = '/absent.crt'\n"
+                   "private_key = '/absent.key'\nclient_ca = '/absent.ca'\n");
+  EXPECT_EQ(Run({"--config", directory_.Path("volcryptd.toml"), "--check-config"}), 1);
+  EXPECT_NE(Log().find("server.tls.private_key: "), std::string::npos) << Log();
+  EXPECT_NE(Log().find("server.tls.client_ca: "), std::string::npos) << Log();
 }
 
 TEST_F(VolcryptdTest, HealthFollowsTheHelper) {
