@@ -22,7 +22,7 @@ struct MethodRow {
   Role least;
 };
 
-constexpr std::array<MethodRow, 16> kMethods = {{
+constexpr std::array<MethodRow, 17> kMethods = {{
     {"/volcrypt.v1.VolumeEncryptorService/AttachVolume", Role::kCompute},
     {"/volcrypt.v1.VolumeEncryptorService/DetachVolume", Role::kCompute},
     {"/volcrypt.v1.VolumeEncryptorService/ExtendVolume", Role::kCompute},
@@ -36,6 +36,7 @@ constexpr std::array<MethodRow, 16> kMethods = {{
     {"/volcrypt.v1.KeyService/DeleteKey", Role::kAdmin},
     {"/volcrypt.v1.KeyService/CheckKeyManager", Role::kAdmin},
     {"/volcrypt.v1.AgentService/GetInfo", Role::kCompute},
+    {"/volcrypt.v1.AgentService/SetMaintenance", Role::kAdmin},
     {"/grpc.health.v1.Health/Check", Role::kCompute},
     {"/grpc.health.v1.Health/Watch", Role::kCompute},
     {"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Role::kCompute},

@@ -70,6 +70,7 @@ bool ProvesNothingWritten(const absl::Status& refusal) {
     case Reason::kKeyManagerUnavailable:
     case Reason::kLibvirtUnavailable:
     case Reason::kHelperUnavailable:
+    case Reason::kDraining:
     case Reason::kOperationInProgress:
     case Reason::kTooManyOperations:
     case Reason::kOutOfMemory:

@@ -56,13 +56,21 @@ absl::StatusOr<AttachAnswer> Attacher::Attach(const AttachCall& call, const KeyC
 
   const absl::StatusOr<BusyVolumes::Hold> hold = busy_volumes_.Take(call.volume_id);
   if (!hold.ok()) return hold.status();
+  const bool mapped = mappings_.Find(call.volume_id).has_value();
+  if (!mapped && InMaintenance()) {
+    return MakeError(
+        Reason::kDraining,
+        absl::StrCat("volume ", call.volume_id,
+                     " is not attached: this host is drained for maintenance (volcryptctl maintenance off)"),
+        {{"volume_id", call.volume_id}});
+  }
   AttachSequence sequence({.encryptor = encryptor_,
                            .slots = slots_,
                            .key_manager = *key_manager->manager,
                            .default_key_manager = key_managers_.DefaultName(),
                            .host = host_},
                           *std::move(request), key_call);
-  return sequence.Run(mappings_.Find(call.volume_id).has_value());
+  return sequence.Run(mapped);
 }
 
 absl::StatusOr<DetachResult> Attacher::Detach(const DetachRequest& request, absl::Time deadline) {

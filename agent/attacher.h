@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <optional>
 #include <string>
 #include <vector>
@@ -44,6 +45,9 @@ class Attacher {
   absl::StatusOr<Mapping> Get(const std::string& volume_id, absl::Time deadline);
   // Takes no slot and asks no other process.
   std::vector<Mapping> List() const;
+  // While it is on, a volume that has no mapping yet is not attached (DRAINING). Off at first.
+  bool SetMaintenance(bool on) { return maintenance_.exchange(on); }
+  bool InMaintenance() const { return maintenance_; }
   // Drops this host's records, then the first-use record beside the key, if one is named.
   absl::Status Forget(const std::string& volume_id, const std::optional<KeyReference>& key, const KeyCall& key_call);
 
@@ -68,6 +72,7 @@ class Attacher {
   const VolumesConfig config_;
   const std::string host_;
   BusyVolumes busy_volumes_;
+  std::atomic<bool> maintenance_ = false;
 };
 
 }  // namespace volcrypt

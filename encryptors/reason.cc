@@ -54,6 +54,7 @@ constexpr std::array<ReasonRow, kReasonCount> kReasons = {{
     {Reason::kKeyManagerUnavailable, "KEY_MANAGER_UNAVAILABLE", Code::kUnavailable},
     {Reason::kLibvirtUnavailable, "LIBVIRT_UNAVAILABLE", Code::kUnavailable},
     {Reason::kHelperUnavailable, "HELPER_UNAVAILABLE", Code::kUnavailable},
+    {Reason::kDraining, "DRAINING", Code::kUnavailable},
     {Reason::kDeviceIoError, "DEVICE_IO_ERROR", Code::kUnavailable},
     {Reason::kOperationInProgress, "OPERATION_IN_PROGRESS", Code::kAborted},
     {Reason::kTooManyOperations, "TOO_MANY_OPERATIONS", Code::kResourceExhausted},

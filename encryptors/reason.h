@@ -52,6 +52,7 @@ enum class Reason {
   kKeyManagerUnavailable,
   kLibvirtUnavailable,
   kHelperUnavailable,
+  kDraining,
   kDeviceIoError,
   kOperationInProgress,
   kTooManyOperations,

@@ -22,6 +22,18 @@ grpc::Status AgentService::GetInfo(grpc::ServerContext* context, const v1::GetIn
     limits.set_max_operations(limits_.max_operations);
     limits.set_operation_timeout_seconds(static_cast<uint32_t>(absl::ToInt64Seconds(limits_.operation_timeout)));
     limits.set_max_page_size(kMaxPageSize);
+    response->set_maintenance(attacher_.InMaintenance());
+    return absl::OkStatus();
+  });
+}
+
+grpc::Status AgentService::SetMaintenance(grpc::ServerContext* context, const v1::SetMaintenanceRequest* request,
+                                          v1::SetMaintenanceResponse* response) {
+  const CallDescription description = {.method = "/volcrypt.v1.AgentService/SetMaintenance",
+                                       .about = {{"on", request->on() ? "true" : "false"}}};
+  return calls_.Run(*context, description, [&](Call&) -> absl::Status {
+    response->set_was_on(attacher_.SetMaintenance(request->on()));
+    on_maintenance_();
     return absl::OkStatus();
   });
 }

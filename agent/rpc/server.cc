@@ -78,6 +78,7 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const RpcServerOptio
 RpcServer::RpcServer(const RpcServerOptions& options, Attacher& attacher, const KeyManagers& key_managers,
                      const CurrentAccess& access, const Log& log, Observer& observer)
     : log_(log),
+      attacher_(attacher),
       operation_timeout_(options.operation_timeout),
       peers_(options.max_connections),
       calls_(peers_, access, log, observer, options.operation_timeout, MaxKeyCalls(options),
@@ -85,8 +86,9 @@ RpcServer::RpcServer(const RpcServerOptions& options, Attacher& attacher, const 
       volume_encryptor_service_(calls_, attacher),
       volume_admin_service_(calls_, attacher),
       key_service_(calls_, key_managers),
-      agent_service_(calls_, key_managers,
-                     {.max_operations = options.max_operations, .operation_timeout = options.operation_timeout}) {}
+      agent_service_(calls_, attacher, key_managers,
+                     {.max_operations = options.max_operations, .operation_timeout = options.operation_timeout},
+                     [this] { UpdateHealth(); }) {}
 
 absl::Status RpcServer::Build(const RpcServerOptions& options) {
   grpc::EnableDefaultHealthCheckService(true);
@@ -102,7 +104,11 @@ absl::Status RpcServer::Build(const RpcServerOptions& options) {
   for (size_t i = 0; i < options.tcp.size(); ++i) {
     builder.AddListeningPort(options.tcp[i], options.tcp_credentials, &tcp_ports_[i]);
   }
-  server_ = builder.BuildAndStart();
+  {
+    // Callers over TCP are served from now on, and one may change our health before the server is stored.
+    const std::lock_guard lock(health_mutex_);
+    server_ = builder.BuildAndStart();
+  }
   for (size_t i = 0; i < options.tcp.size(); ++i) {
     if (tcp_ports_[i] == 0) {
       return absl::UnavailableError(absl::StrCat("cannot listen on tcp:", options.tcp[i],
@@ -147,10 +153,20 @@ absl::Status RpcServer::CallSelf(absl::Duration timeout) {
 }
 
 void RpcServer::SetHelperPresent(bool present) {
+  {
+    const std::lock_guard lock(health_mutex_);
+    helper_present_ = present;
+  }
+  UpdateHealth();
+}
+
+void RpcServer::UpdateHealth() {
+  const std::lock_guard lock(health_mutex_);
+  const bool attaches = helper_present_ && !attacher_.InMaintenance();
   grpc::HealthCheckServiceInterface& health = *server_->GetHealthCheckService();
-  health.SetServingStatus(v1::VolumeEncryptorService::service_full_name(), present);
-  health.SetServingStatus(v1::VolumeAdminService::service_full_name(), present);
-  health.SetServingStatus("", present);
+  health.SetServingStatus(v1::VolumeEncryptorService::service_full_name(), attaches);
+  health.SetServingStatus(v1::VolumeAdminService::service_full_name(), helper_present_);
+  health.SetServingStatus("", attaches);
 }
 
 bool RpcServer::Shutdown(absl::Time deadline) {

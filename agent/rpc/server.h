@@ -3,6 +3,7 @@
 #include <grpcpp/server.h>
 
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -54,7 +55,8 @@ class RpcServer {
   // The ports of RpcServerOptions::tcp, in its order.
   const std::vector<int>& TcpPorts() const { return tcp_ports_; }
 
-  // What needs the helper is NOT_SERVING while it is away, and so is the server as a whole.
+  // What needs the helper is NOT_SERVING while it is away, and so is the server as a whole. In maintenance the server
+  // as a whole and the service that attaches are, so that nobody places work here.
   void SetHelperPresent(bool present);
 
   // Health NOT_SERVING, no new connections, no new calls; waits for the calls that run. False when some did not end by
@@ -67,8 +69,10 @@ class RpcServer {
   absl::Status Build(const RpcServerOptions& options);
   absl::Status Listen(std::vector<ApiSocket> sockets);
   void Serve(UniqueFd connection, bool is_self);
+  void UpdateHealth();
 
   const Log& log_;
+  const Attacher& attacher_;
   const absl::Duration operation_timeout_;
   Peers peers_;
   CallRunner calls_;
@@ -76,6 +80,8 @@ class RpcServer {
   VolumeAdminService volume_admin_service_;
   KeyService key_service_;
   AgentService agent_service_;
+  std::mutex health_mutex_;
+  bool helper_present_ = true;
   std::vector<int> tcp_ports_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<UnixListener> listener_;

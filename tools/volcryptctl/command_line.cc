@@ -16,6 +16,7 @@
 #include "tools/volcryptctl/inspect_command.h"
 #include "tools/volcryptctl/key_command.h"
 #include "tools/volcryptctl/list_command.h"
+#include "tools/volcryptctl/maintenance_command.h"
 #include "tools/volcryptctl/show_command.h"
 #include "tools/volcryptctl/version_command.h"
 
@@ -72,6 +73,7 @@ void AddCommands(const CommandApp& app, Command& selected) {
   AddInspectCommand(app, selected);
   AddForgetCommand(app, selected);
   AddKeyCommand(app, selected);
+  AddMaintenanceCommand(app, selected);
   AddHealthCommand(app, selected);
   AddVersionCommand(app, selected);
 }

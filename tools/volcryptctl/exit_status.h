@@ -69,6 +69,7 @@ inline constexpr std::array kReasonExits = {
     ReasonExit{"KEY_MANAGER_UNAVAILABLE", ExitStatus::kRetry},
     ReasonExit{"LIBVIRT_UNAVAILABLE", ExitStatus::kRetry},
     ReasonExit{"HELPER_UNAVAILABLE", ExitStatus::kRetry},
+    ReasonExit{"DRAINING", ExitStatus::kRetry},
     ReasonExit{"DEVICE_IO_ERROR", ExitStatus::kRetry},
     ReasonExit{"OPERATION_IN_PROGRESS", ExitStatus::kRetry},
     ReasonExit{"TOO_MANY_OPERATIONS", ExitStatus::kRetry},

@@ -74,8 +74,10 @@ absl::Status RunHealth(Session& session) {
     if (!IsHealthy(row)) sick.push_back(Shown(row.service));
   }
   if (sick.empty()) return absl::OkStatus();
-  return absl::UnavailableError(absl::StrCat("not serving: ", absl::StrJoin(sick, ", "),
-                                             "; is volcrypt-helper running (systemctl status volcrypt-helper)?"));
+  return absl::UnavailableError(
+      absl::StrCat("not serving: ", absl::StrJoin(sick, ", "),
+                   "; is volcrypt-helper running (systemctl status volcrypt-helper), or is this host drained "
+                   "(volcryptctl maintenance)?"));
 }
 
 }  // namespace

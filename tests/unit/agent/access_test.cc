@@ -148,7 +148,8 @@ TEST(AccessTable, EveryMethodOfTheApiHasTheRoleOfItsService) {
     ASSERT_TRUE(least.contains(service->full_name())) << service->full_name();
     for (int i = 0; i < service->method_count(); ++i) {
       const std::string method = "/" + service->full_name() + "/" + service->method(i)->name();
-      EXPECT_EQ(LeastRoleFor(method), least.at(service->full_name())) << method;
+      const bool is_for_operators = method == "/volcrypt.v1.AgentService/SetMaintenance";
+      EXPECT_EQ(LeastRoleFor(method), is_for_operators ? Role::kAdmin : least.at(service->full_name())) << method;
     }
   }
 }

@@ -13,13 +13,15 @@ using AttachRollbackTest = AttacherTest;
 
 // Written out here once more, so that a change of the rule has to be meant.
 const std::set<Reason>& ClaimStaysAfter() {
-  static const std::set<Reason> reasons = {
-      Reason::kDeviceInUse,         Reason::kMappingInUse,          Reason::kFormatIncomplete,
-      Reason::kKeyRejected,         Reason::kKeyManagerUnavailable, Reason::kLibvirtUnavailable,
-      Reason::kHelperUnavailable,   Reason::kOperationInProgress,   Reason::kTooManyOperations,
-      Reason::kOutOfMemory,         Reason::kDeviceTimedOut,        Reason::kKeyManagerTimedOut,
-      Reason::kCallerTokenRejected, Reason::kCallerUnknown,         Reason::kCallerNotAllowed,
-      Reason::kWorkerFailed};
+  static const std::set<Reason> reasons = {Reason::kDeviceInUse,           Reason::kMappingInUse,
+                                           Reason::kFormatIncomplete,      Reason::kKeyRejected,
+                                           Reason::kKeyManagerUnavailable, Reason::kLibvirtUnavailable,
+                                           Reason::kHelperUnavailable,     Reason::kDraining,
+                                           Reason::kOperationInProgress,   Reason::kTooManyOperations,
+                                           Reason::kOutOfMemory,           Reason::kDeviceTimedOut,
+                                           Reason::kKeyManagerTimedOut,    Reason::kCallerTokenRejected,
+                                           Reason::kCallerUnknown,         Reason::kCallerNotAllowed,
+                                           Reason::kWorkerFailed};
   return reasons;
 }
 

@@ -48,6 +48,7 @@ const std::map<std::string, absl::StatusCode>& PublishedTable() {
       {"KEY_MANAGER_UNAVAILABLE", Code::kUnavailable},
       {"LIBVIRT_UNAVAILABLE", Code::kUnavailable},
       {"HELPER_UNAVAILABLE", Code::kUnavailable},
+      {"DRAINING", Code::kUnavailable},
       {"DEVICE_IO_ERROR", Code::kUnavailable},
       {"OPERATION_IN_PROGRESS", Code::kAborted},
       {"TOO_MANY_OPERATIONS", Code::kResourceExhausted},

@@ -37,6 +37,49 @@ TEST_F(ServerLifeTest, WithoutTheHelperOnlyWhatNeedsItIsNotServing) {
   EXPECT_EQ(Health(kEncryptorService), "SERVING");
 }
 
+TEST_F(ServerLifeTest, InMaintenanceNothingNewIsAttachedAndTheRestWorks) {
+  const auto agent = v1::AgentService::NewStub(channel_);
+  const auto volumes = v1::VolumeEncryptorService::NewStub(channel_);
+  const auto set = [&](bool on) {
+    v1::SetMaintenanceRequest request;
+    request.set_on(on);
+    v1::SetMaintenanceResponse response;
+    EXPECT_EQ(RpcOutcome(agent->SetMaintenance(Patient().get(), request, &response)), "OK");
+    return response.was_on();
+  };
+  const auto attach = [&](const std::string& volume_id) {
+    v1::AttachVolumeRequest request;
+    request.set_volume_id(volume_id);
+    request.set_device(kFormatted);
+    request.mutable_key()->set_key_id("key-1");
+    v1::AttachVolumeResponse response;
+    return volumes->AttachVolume(Patient().get(), request, &response);
+  };
+  ASSERT_EQ(RpcOutcome(attach(kVolume)), "OK");
+  ShowInSysfs(kVolume);
+
+  EXPECT_FALSE(set(true));
+  const grpc::Status refused = attach("vol-2");
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(RpcOutcome(refused), "DRAINING");
+  EXPECT_NE(RpcOutcome(attach(kVolume)), "DRAINING") << "it is attached already";
+  EXPECT_EQ(Health(""), "NOT_SERVING");
+  EXPECT_EQ(Health(kEncryptorService), "NOT_SERVING");
+  EXPECT_EQ(Health(kKeyService), "SERVING");
+  server_->SetHelperPresent(false);
+  server_->SetHelperPresent(true);
+  EXPECT_EQ(Health(""), "NOT_SERVING") << "a helper that comes back ends no maintenance";
+  v1::GetInfoResponse info;
+  EXPECT_EQ(RpcOutcome(agent->GetInfo(Patient().get(), {}, &info)), "OK");
+  EXPECT_TRUE(info.maintenance());
+  EXPECT_EQ(RpcOutcome(Detach(kVolume)), "OK");
+
+  EXPECT_TRUE(set(true));
+  EXPECT_TRUE(set(false));
+  EXPECT_EQ(Health(""), "SERVING");
+  EXPECT_EQ(RpcOutcome(attach("vol-2")), "OK");
+}
+
 // One streaming call whose messages are bytes: for protocols whose generated client the C++ packages do not have.
 class RawCall {
  public:

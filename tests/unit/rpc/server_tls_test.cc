@@ -91,7 +91,8 @@ std::vector<std::pair<std::string, Role>> Methods() {
   for (const auto& [file, role] : files) {
     const google::protobuf::ServiceDescriptor* const service = file->service(0);
     for (int i = 0; i < service->method_count(); ++i) {
-      methods.emplace_back("/" + service->full_name() + "/" + service->method(i)->name(), role);
+      const std::string name = service->method(i)->name();
+      methods.emplace_back("/" + service->full_name() + "/" + name, name == "SetMaintenance" ? Role::kAdmin : role);
     }
   }
   return methods;

@@ -62,6 +62,21 @@ TEST_F(AgentCommandsTest, HealthOfNobodyIsExitStatusSeven) {
   EXPECT_EQ(result.out, "");
 }
 
+TEST_F(AgentCommandsTest, MaintenanceIsSetAndShown) {
+  EXPECT_EQ(Run({"maintenance", "on"}).status, 0);
+  EXPECT_THAT(Run({"maintenance", "off"}).out, HasSubstr("maintenance is off"));
+  ASSERT_EQ(agent_.agent.set_maintenance.requests.size(), 2U);
+  EXPECT_TRUE(agent_.agent.set_maintenance.requests[0].on());
+  EXPECT_FALSE(agent_.agent.set_maintenance.requests[1].on());
+  v1::GetInfoResponse info;
+  info.set_maintenance(true);
+  agent_.agent.info.AnswerWith(info);
+  EXPECT_THAT(Run({"maintenance"}).out, HasSubstr("maintenance is on"));
+  EXPECT_EQ(Run({"maintenance", "-o", "json"}).Json()["maintenance"], true);
+  EXPECT_EQ(agent_.agent.set_maintenance.requests.size(), 2U) << "showing sets nothing";
+  EXPECT_EQ(Run({"maintenance", "of"}).status, 1);
+}
+
 TEST_F(AgentCommandsTest, VersionTellsBoth) {
   v1::GetInfoResponse info;
   info.set_version("9.8.7");

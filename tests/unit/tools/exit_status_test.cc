@@ -46,6 +46,7 @@ const std::map<std::string, int>& Documented() {
                                                     {"KEY_MANAGER_UNAVAILABLE", 7},
                                                     {"LIBVIRT_UNAVAILABLE", 7},
                                                     {"HELPER_UNAVAILABLE", 7},
+                                                    {"DRAINING", 7},
                                                     {"DEVICE_IO_ERROR", 7},
                                                     {"OPERATION_IN_PROGRESS", 7},
                                                     {"TOO_MANY_OPERATIONS", 7},

@@ -127,8 +127,13 @@ class FakeKeys final : public v1::KeyService::Service {
 class FakeInfo final : public v1::AgentService::Service {
  public:
   FakeMethod<v1::GetInfoRequest, v1::GetInfoResponse> info;
+  FakeMethod<v1::SetMaintenanceRequest, v1::SetMaintenanceResponse> set_maintenance;
 
  private:
+  grpc::Status SetMaintenance(grpc::ServerContext* c, const v1::SetMaintenanceRequest* q,
+                              v1::SetMaintenanceResponse* r) override {
+    return set_maintenance(c, q, r);
+  }
   grpc::Status GetInfo(grpc::ServerContext* c, const v1::GetInfoRequest* q, v1::GetInfoResponse* r) override {
     return info(c, q, r);
   }

@@ -9,9 +9,9 @@ class HelpTest : public CliTest {};
 
 TEST_F(HelpTest, EveryCommandDescribesItselfWithAnExample) {
   const std::vector<std::vector<std::string>> commands = {
-      {},         {"attach"}, {"detach"},        {"list"},        {"show"},        {"extend"},        {"inspect"},
-      {"forget"}, {"key"},    {"key", "create"}, {"key", "show"}, {"key", "copy"}, {"key", "delete"}, {"key", "check"},
-      {"health"}, {"version"}};
+      {},         {"attach"},  {"detach"},        {"list"},        {"show"},        {"extend"},        {"inspect"},
+      {"forget"}, {"key"},     {"key", "create"}, {"key", "show"}, {"key", "copy"}, {"key", "delete"}, {"key", "check"},
+      {"health"}, {"version"}, {"maintenance"}};
   for (std::vector<std::string> args : commands) {
     std::string name = "volcryptctl";
     for (const std::string& word : args) name += " " + word;
