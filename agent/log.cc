@@ -1,7 +1,9 @@
 #include "agent/log.h"
 
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <systemd/sd-daemon.h>
+#include <systemd/sd-journal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "agent/message_id.h"
 
 namespace volcrypt {
 namespace {
@@ -20,7 +23,7 @@ namespace {
 struct LevelRow {
   LogLevel level;
   const char* word;
-  const char* journal_prefix;
+  const char* journal_prefix;  // "<" priority ">"
 };
 
 constexpr std::array<LevelRow, 4> kLevels = {{
@@ -62,6 +65,15 @@ void AppendEscaped(std::string& line, std::string_view text) {
   }
 }
 
+std::string JournalName(std::string_view name) {
+  std::string upper = "VOLCRYPT_";
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    upper += absl::ascii_isalnum(byte) ? absl::ascii_toupper(byte) : '_';
+  }
+  return upper;
+}
+
 }  // namespace
 
 std::optional<LogLevel> ParseLogLevel(std::string_view word) {
@@ -87,10 +99,31 @@ std::string LogLine(std::string_view message, const LogFields& fields) {
   return line;
 }
 
-Log::Log(LogLevel level, int fd) : level_(level), fd_(fd), to_journal_(IsJournal(fd)) {}
+std::vector<std::string> JournalFields(LogLevel level, std::string_view message, const LogFields& fields) {
+  std::vector<std::string> entry = {"MESSAGE=" + LogLine(message, fields),
+                                    absl::StrCat("PRIORITY=", std::string(1, RowOf(level).journal_prefix[1]))};
+  for (const auto& [name, value] : fields) {
+    entry.push_back(absl::StrCat(JournalName(name), "=", value));
+    if (name != "reason") continue;
+    if (const std::string_view id = MessageIdOf(value); !id.empty()) entry.push_back("MESSAGE_ID=" + std::string(id));
+  }
+  return entry;
+}
+
+bool Log::SendToSystemJournal(const std::vector<std::string>& fields) {
+  std::vector<iovec> parts;
+  parts.reserve(fields.size());
+  // The function takes what it does not change as if it did.
+  for (const std::string& field : fields) parts.push_back({const_cast<char*>(field.data()), field.size()});
+  return sd_journal_sendv(parts.data(), static_cast<int>(parts.size())) == 0;
+}
+
+Log::Log(LogLevel level, int fd, SendToJournal send)
+    : level_(level), fd_(fd), to_journal_(IsJournal(fd)), send_(send) {}
 
 void Log::Write(LogLevel level, std::string_view message, const LogFields& fields) const {
   if (!Takes(level)) return;
+  if (to_journal_ && send_(JournalFields(level, message, fields))) return;
   const LevelRow& row = RowOf(level);
   std::string line = row.journal_prefix;
   if (!to_journal_) {

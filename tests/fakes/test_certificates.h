@@ -32,7 +32,8 @@ class TestCertificates {
 
   const std::string& AuthorityFile() const { return authority_file_; }
   CertificateFiles Issue(const Subject& subject);
-  // Puts one more list, of this certificate and those before it, into a directory, where OpenSSL looks for it (openssl-rehash(1)).
+  // Puts one more list, of this certificate and those before it, into a directory, where OpenSSL looks for it
+  // (openssl-rehash(1)).
   void Revoke(const CertificateFiles& files, const std::string& directory);
 
  private:

@@ -105,15 +105,15 @@ level = "loud"
 [volume]
 x = 1
 )");
-  EXPECT_THAT(errors,
-              testing::UnorderedElementsAre(
-                  "f.toml:2: server.max_operations: 0 is not within 1 and 1000",
-                  HasSubstr("f.toml:3: server.operation_timeout: \"soon\" is no duration"),
-                  HasSubstr("f.toml:6: server.listen[1]: \"relative\" must be an absolute path"),
-                  "f.toml:8: server.lisen: is unknown; the keys here are: listen, max_calls_per_caller, max_operations, operation_timeout, tls",
-                  "f.toml:10: log.level: \"loud\" is unknown; write one of: debug, info, warning, error",
-                  "f.toml:11: volume: is unknown; the sections are: access, key_manager, key_managers, log, "
-                  "metrics, server, volumes"));
+  EXPECT_THAT(errors, testing::UnorderedElementsAre(
+                          "f.toml:2: server.max_operations: 0 is not within 1 and 1000",
+                          HasSubstr("f.toml:3: server.operation_timeout: \"soon\" is no duration"),
+                          HasSubstr("f.toml:6: server.listen[1]: \"relative\" must be an absolute path"),
+                          "f.toml:8: server.lisen: is unknown; the keys here are: listen, max_calls_per_caller, "
+                          "max_operations, operation_timeout, tls",
+                          "f.toml:10: log.level: \"loud\" is unknown; write one of: debug, info, warning, error",
+                          "f.toml:11: volume: is unknown; the sections are: access, key_manager, key_managers, log, "
+                          "metrics, server, volumes"));
 }
 
 TEST(ParseConfig, SyntaxErrorNamesItsLine) {

@@ -6,7 +6,11 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <fstream>
+#include <map>
 
+#include "agent/message_id.h"
+#include "encryptors/reason.h"
 #include "encryptors/unique_fd.h"
 
 namespace volcrypt {
@@ -50,13 +54,64 @@ TEST(Log, LevelsBelowTheChosenAreLeftOut) {
   EXPECT_NE(TextOf(fd).find(" debug chatty\n"), std::string::npos);
 }
 
-TEST(Log, JournalReadsPrioritiesInsteadOfTimes) {
+TEST(Log, JournalTakesEveryFieldAndTheMessageIdOfTheReason) {
+  const std::vector<std::string> fields = JournalFields(
+      LogLevel::kWarning, "AttachVolume", {{"volume", "vol-1"}, {"reason", "DEVICE_NOT_BLANK"}, {"error", "a\nb=c"}});
+  EXPECT_EQ(fields, (std::vector<std::string>{
+                        "MESSAGE=AttachVolume volume=vol-1 reason=DEVICE_NOT_BLANK error=\"a\\x0ab=c\"", "PRIORITY=4",
+                        "VOLCRYPT_VOLUME=vol-1", "VOLCRYPT_REASON=DEVICE_NOT_BLANK",
+                        "MESSAGE_ID=" + std::string(MessageIdOf("DEVICE_NOT_BLANK")), "VOLCRYPT_ERROR=a\nb=c"}));
+  EXPECT_EQ(JournalFields(LogLevel::kInfo, "m", {{"reason", "OK"}}),
+            (std::vector<std::string>{"MESSAGE=m reason=OK", "PRIORITY=6", "VOLCRYPT_REASON=OK"}));
+}
+
+// Of the catalog, which the build installs.
+std::map<std::string, std::string> CatalogEntries() {
+  std::map<std::string, std::string> entries;
+  std::ifstream file(CATALOG);
+  std::string id;
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("-- ")) id = line.substr(3);
+    if (!id.empty()) entries[id] += line + "\n";
+  }
+  return entries;
+}
+
+TEST(MessageId, EveryOneHasItsOwnEntryInTheCatalogAndNoEntryIsLeftOver) {
+  std::map<std::string, std::string> entries = CatalogEntries();
+  EXPECT_GE(entries.size(), 20U);
+  for (int i = 0; i < kReasonCount; ++i) {
+    const std::string id(MessageIdOf(ReasonName(static_cast<Reason>(i))));
+    if (id.empty()) continue;
+    EXPECT_EQ(id.size(), 32U);
+    const auto entry = entries.find(id);
+    ASSERT_NE(entry, entries.end()) << ReasonName(static_cast<Reason>(i));
+    EXPECT_NE(entry->second.find("\nSubject: "), std::string::npos) << entry->second;
+    EXPECT_NE(entry->second.find("\nDefined-By: volcrypt\n"), std::string::npos) << entry->second;
+    entries.erase(entry);
+  }
+  EXPECT_TRUE(entries.empty()) << entries.begin()->second;
+}
+
+TEST(MessageId, WhatAnOperatorMustMendHasOne) {
+  for (int i = 0; i < kReasonCount; ++i) {
+    const auto reason = static_cast<Reason>(i);
+    if (ReasonCode(reason) != absl::StatusCode::kInternal) continue;
+    EXPECT_NE(MessageIdOf(ReasonName(reason)), "") << ReasonName(reason);
+  }
+  EXPECT_EQ(MessageIdOf("INVALID_FIELD"), "") << "the caller's to mend";
+}
+
+TEST(Log, WithoutAJournalThatTakesEntriesItGetsLinesWithPriorities) {
   const UniqueFd fd(memfd_create("log", MFD_CLOEXEC));
   struct stat status {};
   ASSERT_EQ(fstat(fd.Get(), &status), 0);
   setenv("JOURNAL_STREAM", (std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino)).c_str(), 1);
-  const Log journal(LogLevel::kInfo, fd.Get());
-  journal.Write(LogLevel::kWarning, "careful");
+  const Log refused(LogLevel::kInfo, fd.Get(), [](const std::vector<std::string>&) { return false; });
+  refused.Write(LogLevel::kWarning, "careful");
+  EXPECT_EQ(TextOf(fd), "<4>careful\n");
+  const Log taken(LogLevel::kInfo, fd.Get(), [](const std::vector<std::string>&) { return true; });
+  taken.Write(LogLevel::kWarning, "twice");
   EXPECT_EQ(TextOf(fd), "<4>careful\n");
 
   // The variable is inherited by programs whose output goes elsewhere.
