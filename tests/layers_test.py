@@ -34,6 +34,7 @@ RULES = [
     ("agent", ("agent/keys/openstack",), r"nlohmann/", (), "JSON is Keystone's and Barbican's"),
     ("agent", ("agent/keys/openstack/http_client.cc",), r"curl/", (), "one file knows libcurl"),
     ("agent", ("agent/metrics",), r"prometheus/", (), "who counts is told, by agent/metrics/observer.h"),
+    ("agent", ("agent/libvirt",), r"libvirt/", (), "libvirt's interface is included in agent/libvirt alone"),
     ("agent", (), r"encryptors/", INTERFACE, "the agent sees the interface of the privileged side alone"),
     ("agent", (), r"tools/|tests/", (), "includes go one way"),
     ("tools/volcryptctl", (), r"agent/|encryptors/|tests/", (), "volcryptctl is a gRPC client and nothing else"),
@@ -87,7 +88,7 @@ class Includes(unittest.TestCase):
         wrong = {
             "encryptors/a.cc": ["agent/config.h", "grpcpp/grpcpp.h", "volcrypt/v1/key.pb.h", "curl/curl.h", "nlohmann/json.hpp"],
             "agent/b.h": ["encryptors/luks.h", "libcryptsetup.h", "volcrypt/v1/key.grpc.pb.h", "grpcpp/server.h", "tools/x.h"],
-            "agent/keys/g.cc": ["curl/curl.h", "nlohmann/json.hpp", "prometheus/counter.h"],
+            "agent/keys/g.cc": ["curl/curl.h", "nlohmann/json.hpp", "prometheus/counter.h", "libvirt/libvirt.h"],
             "agent/keys/openstack/h.cc": ["curl/curl.h"],
             "agent/rpc/c.cc": ["blkid/blkid.h", "encryptors/device.h"],
             "tools/volcryptctl/d.cc": ["agent/config.h", "encryptors/reason.h", "sqlite3.h"],
@@ -98,6 +99,7 @@ class Includes(unittest.TestCase):
             "agent/keys/openstack/i.cc": ["nlohmann/json.hpp"],
             "agent/keys/openstack/http_client.cc": ["curl/curl.h"],
             "agent/metrics/k.cc": ["prometheus/counter.h"],
+            "agent/libvirt/j.cc": ["libvirt/libvirt.h", "agent/libvirt/k.h"],
             "encryptors/g.cc": ["libcryptsetup.h", "encryptors/luks.h", "helper.pb.h", "google/protobuf/message_lite.h"],
             "tools/volcryptctl/h.cc": ["grpcpp/channel.h", "volcrypt/v1/key.grpc.pb.h", "CLI/CLI.hpp"],
         }

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+namespace volcrypt {
+
+// A libvirtd of its own in session mode, all of whose state is in a directory that goes with it.
+class LibvirtdProcess {
+ public:
+  LibvirtdProcess();  // runs and answers, or the test ends
+  ~LibvirtdProcess();
+
+  void Start();
+  void Kill();  // SIGKILL
+  void Stop();  // SIGSTOP: the kernel accepts connections, and nobody answers
+  void Continue();
+
+  std::string Uri() const { return "secret:///session?socket=" + Socket(); }
+  std::string SecretsDirectory() const { return directory_ + "/config/libvirt/secrets"; }
+
+ private:
+  std::string Socket() const { return directory_ + "/run/libvirt/libvirt-sock"; }
+  void PrepareDirectory();
+
+  std::string directory_;
+  pid_t pid_ = -1;
+};
+
+}  // namespace volcrypt
