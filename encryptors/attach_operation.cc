@@ -14,8 +14,10 @@
 #include "encryptors/fail_point.h"
 #include "encryptors/first_use.h"
 #include "encryptors/header_policy.h"
+#include "encryptors/key_check.h"
 #include "encryptors/loop_device.h"
 #include "encryptors/mapping_description.h"
+#include "encryptors/open_unmapped.h"
 #include "encryptors/reason.h"
 #include "encryptors/volume_id.h"
 #include "encryptors/volume_lock.h"
@@ -69,6 +71,12 @@ absl::StatusOr<AttachResult> AttachOperation::Run() {
 absl::StatusOr<AttachResult> AttachOperation::AnswerFromMapping(const DmDevice& existing,
                                                                 const absl::StatusOr<ResolvedDevice>& resolved) {
   if (absl::Status status = CheckSameAttachment(existing, request_, resolved); !status.ok()) return status;
+  if (request_.check_key) {
+    if (key_ == nullptr) return AttachResult{.outcome = AttachOutcome::kKeyNeeded};
+    absl::Status opens =
+        CheckKeyOpens(BackingNumber(*existing.crypt), LuksUuidOfDmUuid(existing.uuid), request_.allowed_ciphers, *key_);
+    if (!opens.ok()) return opens;
+  }
   if (existing.deferred_remove) {
     if (caller_has_gone_()) return MakeError(Reason::kDeviceTimedOut, "the caller has gone; nothing was changed");
     if (absl::Status status = mapper_.CancelDeferredRemove(mapping_name_); !status.ok()) return status;
@@ -113,6 +121,9 @@ absl::StatusOr<AttachResult> AttachOperation::Decide(const BackingDevice& device
 
 absl::StatusOr<AttachResult> AttachOperation::OpenFormatted(const BackingDevice& device, UniqueFd exclusive,
                                                             VolumeContent content) {
+  if (request_.leave_unmapped && content.content != Content::kLuks1) {
+    return UnfitForQemu(device.Path(), content.header->uuid);
+  }
   HeaderPolicy policy{.allowed_ciphers = request_.allowed_ciphers};
   if (known_ && known_->luks_uuid == content.header->uuid) {
     policy.data_offset_bytes = known_->data_offset_bytes;
@@ -129,8 +140,10 @@ absl::StatusOr<AttachResult> AttachOperation::OpenFormatted(const BackingDevice&
   }
   if (key_ == nullptr) return AttachResult{.outcome = AttachOutcome::kKeyNeeded};
   if (absl::Status status = CompleteInterruptedFormat(content); !status.ok()) return status;
-  exclusive.Reset();  // libcryptsetup claims the device itself while it activates
-  absl::StatusOr<Mapping> mapping = ActivateAndVerify(device, content.crypt.get(), *content.header);
+  if (!request_.leave_unmapped) exclusive.Reset();  // libcryptsetup claims the device itself while it activates
+  absl::StatusOr<Mapping> mapping = request_.leave_unmapped
+                                        ? OpenUnmapped(device, content.crypt.get(), *content.header, request_, *key_)
+                                        : ActivateAndVerify(device, content.crypt.get(), *content.header);
   if (!mapping.ok()) return mapping.status();
   RecordOpened(*content.header);
   return AttachResult{
@@ -182,7 +195,8 @@ absl::StatusOr<AttachResult> AttachOperation::BeginFirstUse(const BackingDevice&
   const HeaderPolicy policy{.allowed_ciphers = request_.allowed_ciphers, .data_offset_bytes = kDataOffsetBytes};
   if (absl::Status status = CheckHeader(crypt->get(), policy); !status.ok()) return FormatBegun(status);
   MayFail(options_.state_dir, FailPoint::kActivating);
-  absl::StatusOr<Mapping> mapping = ActivateAndVerify(device, crypt->get(), header);
+  absl::StatusOr<Mapping> mapping = request_.leave_unmapped ? DescribeUnmapped(device, header, request_)
+                                                            : ActivateAndVerify(device, crypt->get(), header);
   if (!mapping.ok()) return FormatBegun(mapping.status());
   MayFail(options_.state_dir, FailPoint::kActivated);
   return AttachResult{
@@ -200,6 +214,10 @@ absl::Status AttachOperation::CheckFirstUseAllowed(const BackingDevice& device, 
                      metadata);
   }
   if (!records_status_.ok()) return records_status_;
+  if (request_.leave_unmapped && request_.encryption.format != Format::kLuks1) {
+    return MakeError(Reason::kUnsupportedEncryption, "QEMU opens LUKS1 alone; nothing else is made for it",
+                     {{"field", "encryption.format"}});
+  }
   if (request_.read_only || !request_.may_format) {
     return MakeError(Reason::kVolumeNotFormatted,
                      absl::StrCat("device ", device.Path(), " is not formatted, and this request may not format it"),

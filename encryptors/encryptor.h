@@ -49,6 +49,10 @@ struct AttachRequest {
   // Second operation of a first use: the LUKS UUID that was claimed for this volume in the first-use record.
   std::string format_as_uuid;
   std::vector<std::string> allowed_ciphers;  // beyond the helper's own list nothing is ever allowed
+  // For QEMU, which decrypts itself: stops after the verified open and makes no mapping. LUKS1 alone.
+  bool leave_unmapped = false;
+  // A volume that is attached already is answered only when the key opens it.
+  bool check_key = false;
 };
 
 enum class AttachOutcome : uint8_t {

@@ -74,6 +74,7 @@ absl::Status CheckSameAttachment(const DmDevice& existing, const AttachRequest& 
                                   existing.uuid, "\"); remove or rename it"),
                      {{"mapping", mapping_name}});
   }
+  if (request.leave_unmapped) return Differs(request.volume_id, "mode", "a mapping of this host");
   if (absl::Status status = CheckSameDevice(existing, request.volume_id, resolved); !status.ok()) return status;
   if (existing.read_only != request.read_only) {
     return Differs(request.volume_id, "read-only flag", existing.read_only ? "read-only" : "read-write");

@@ -1,6 +1,5 @@
 #include "encryptors/luks.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -96,14 +95,6 @@ absl::Status UnlockError(crypt_device* device, const std::string& what, int erro
 }
 
 }  // namespace
-
-absl::StatusOr<SecretBytes> PassphraseOf(const Key& key) {
-  if (key.bytes.IsEmpty()) return MakeError(Reason::kKeyUnfit, "the key is empty");
-  if (key.type != KeyType::kPassphrase) return HexOf(key.bytes);
-  absl::StatusOr<SecretBytes> copy = SecretBytes::Allocate(key.bytes.Size());
-  if (copy.ok()) std::ranges::copy(key.bytes.Bytes(), copy->Bytes().begin());
-  return copy;
-}
 
 absl::StatusOr<CryptDevice> LoadLuks(const BackingDevice& device) {
   absl::StatusOr<CryptDevice> crypt = NewCryptDevice(device.PinnedPath());

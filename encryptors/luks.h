@@ -11,11 +11,9 @@
 #include "encryptors/encryption.h"
 #include "encryptors/key.h"
 #include "encryptors/luks_header.h"
+#include "encryptors/passphrase.h"
 
 namespace volcrypt {
-
-// What LUKS takes as the passphrase for a key (KeyType says which rule).
-absl::StatusOr<SecretBytes> PassphraseOf(const Key& key);
 
 // Loads the LUKS1 or LUKS2 header; null when none could be loaded, which may mean that there is none or that it is
 // damaged. Reads only. DEVICE_IO_ERROR.

@@ -89,6 +89,8 @@ helper::AttachRequest ToWire(const AttachRequest& request) {
   wire.set_may_format(request.may_format);
   wire.set_format_as_uuid(request.format_as_uuid);
   for (const std::string& cipher : request.allowed_ciphers) wire.add_allowed_ciphers(cipher);
+  wire.set_leave_unmapped(request.leave_unmapped);
+  wire.set_check_key(request.check_key);
   return wire;
 }
 
@@ -103,7 +105,9 @@ absl::StatusOr<AttachRequest> FromWire(const helper::AttachRequest& wire) {
                        .allow_discards = wire.allow_discards(),
                        .may_format = wire.may_format(),
                        .format_as_uuid = wire.format_as_uuid(),
-                       .allowed_ciphers = {wire.allowed_ciphers().begin(), wire.allowed_ciphers().end()}};
+                       .allowed_ciphers = {wire.allowed_ciphers().begin(), wire.allowed_ciphers().end()},
+                       .leave_unmapped = wire.leave_unmapped(),
+                       .check_key = wire.check_key()};
 }
 
 helper::AttachResult ToWire(const AttachResult& result) {
