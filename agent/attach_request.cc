@@ -28,17 +28,15 @@ absl::Status Unsupported(std::string_view field, std::string_view what, std::str
                    {{"field", std::string(field)}, {"value", std::string(value)}});
 }
 
-absl::Status CheckPlace(const AttachCall& call) {
+absl::Status CheckPlace(const AttachCall& call, bool has_libvirt) {
   if (!call.control_location.empty() && !absl::EqualsIgnoreCase(call.control_location, "front-end")) {
     return InvalidField("control_location",
                         absl::StrCat("control_location \"", absl::Utf8SafeCHexEscape(call.control_location),
                                      "\" means that this host does not encrypt; only front-end is attached here"));
   }
-  if (call.mode == AttachMode::kLibvirtSecret) {
-    return InvalidField("mode", "this version hands no keys to libvirt; use MODE_HOST_MAPPING");
-  }
-  if (call.register_libvirt_secret) {
-    return InvalidField("register_libvirt_secret", "this version registers no libvirt secrets; leave it unset");
+  if (WantsSecret(call) && !has_libvirt) {
+    return InvalidField(call.mode == AttachMode::kLibvirtSecret ? "mode" : "register_libvirt_secret",
+                        "this agent has no libvirt to register secrets with; an operator sets [libvirt] uri");
   }
   return absl::OkStatus();
 }
@@ -88,6 +86,13 @@ absl::StatusOr<Encryption> MakeEncryption(const AttachCall& call, const VolumesC
   if (!asked.ok()) return asked.status();
   Encryption encryption = call.encryption;
   encryption.format = *asked == Format::kUnspecified ? config.encryption.format : *asked;
+  if (call.mode == AttachMode::kLibvirtSecret) {
+    if (*asked != Format::kUnspecified && *asked != Format::kLuks1) {
+      return Unsupported(call.provider.empty() ? "encryption.format" : "provider",
+                         "QEMU opens LUKS1 alone; ask for LUKS1 or for MODE_HOST_MAPPING", "luks2");
+    }
+    encryption.format = Format::kLuks1;
+  }
   FillDefaults(config, encryption);
   const std::vector<EncryptionFault> faults = FaultsOf(encryption, config.allowed_ciphers);
   if (!faults.empty()) {
@@ -111,19 +116,28 @@ absl::StatusOr<KeyReference> MakeKey(const AttachCall& call) {
 
 }  // namespace
 
-absl::StatusOr<AttachRequest> MakeAttachRequest(const AttachCall& call, const VolumesConfig& config) {
+bool WantsSecret(const AttachCall& call) {
+  return call.register_libvirt_secret || call.mode == AttachMode::kLibvirtSecret;
+}
+
+absl::StatusOr<AttachRequest> MakeAttachRequest(const AttachCall& call, const VolumesConfig& config, bool has_libvirt) {
   if (absl::Status checked = CheckVolumeId(call.volume_id); !checked.ok()) return checked;
-  if (absl::Status checked = CheckPlace(call); !checked.ok()) return checked;
-  if (absl::Status checked = CheckDevicePath(call.device); !checked.ok()) return checked;
+  if (absl::Status checked = CheckPlace(call, has_libvirt); !checked.ok()) return checked;
+  const bool no_device = call.device.empty() && call.mode == AttachMode::kLibvirtSecret;
+  if (absl::Status checked = no_device ? absl::OkStatus() : CheckDevicePath(call.device); !checked.ok()) return checked;
   absl::StatusOr<Encryption> encryption = MakeEncryption(call, config);
   if (!encryption.ok()) return encryption.status();
   absl::StatusOr<KeyReference> key = MakeKey(call);
   if (!key.ok()) return key.status();
 
+  if (no_device && key->key_id.empty()) {
+    return MakeError(Reason::kKeyRequired, "without a device there is no header to name a key", {{"field", "key"}});
+  }
+
   const bool first_use_allowed = call.first_use == FirstUsePolicy::kUnspecified
                                      ? config.format_if_blank
                                      : call.first_use == FirstUsePolicy::kFormatIfBlank;
-  const bool may_format = first_use_allowed && !call.read_only && !key->key_id.empty();
+  const bool may_format = first_use_allowed && !call.read_only && !key->key_id.empty() && !no_device;
   return AttachRequest{.volume_id = call.volume_id,
                        .device = call.device,
                        .key = *std::move(key),
@@ -132,7 +146,9 @@ absl::StatusOr<AttachRequest> MakeAttachRequest(const AttachCall& call, const Vo
                        .allow_discards = call.allow_discards,
                        .may_format = may_format,
                        .format_as_uuid = "",
-                       .allowed_ciphers = config.allowed_ciphers};
+                       .allowed_ciphers = config.allowed_ciphers,
+                       .leave_unmapped = call.mode == AttachMode::kLibvirtSecret,
+                       .check_key = WantsSecret(call)};
 }
 
 }  // namespace volcrypt

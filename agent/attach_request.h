@@ -35,6 +35,12 @@ struct AttachCall {
 // a volume that exists the header counts, be it LUKS1 or LUKS2. Without a key (an admin's call) key_id is empty and
 // nothing may be formatted. The error names the first field that is wrong: INVALID_VOLUME_ID, INVALID_FIELD,
 // INVALID_KEY_ID, KEY_REQUIRED, UNSUPPORTED_ENCRYPTION.
-absl::StatusOr<AttachRequest> MakeAttachRequest(const AttachCall& call, const VolumesConfig& config);
+// Without `has_libvirt` nothing may be asked of libvirt. Where QEMU decrypts, the format is LUKS1, and the device may
+// be empty, which takes a key and formats nothing.
+absl::StatusOr<AttachRequest> MakeAttachRequest(const AttachCall& call, const VolumesConfig& config,
+                                                bool has_libvirt = false);
+
+// Whether the volume's libvirt secret is part of what is asked for.
+bool WantsSecret(const AttachCall& call);
 
 }  // namespace volcrypt

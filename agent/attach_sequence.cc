@@ -7,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "agent/error_precedence.h"
 #include "agent/header_key.h"
+#include "encryptors/passphrase.h"
 #include "encryptors/reason.h"
 
 namespace volcrypt {
@@ -91,10 +92,27 @@ AttachSequence::AttachSequence(const Surroundings& surroundings, AttachRequest r
     : surroundings_(surroundings), request_(std::move(request)), key_call_(call), deadline_(call.deadline) {}
 
 absl::StatusOr<AttachAnswer> AttachSequence::Run(bool mapped) {
+  absl::StatusOr<AttachAnswer> answer = RunSteps(mapped);
+  if (!answer.ok()) return answer;
+  if (passphrase_.ok()) {
+    answer->passphrase = *std::move(passphrase_);
+  } else if (!answer->already_attached) {
+    return CloseAfter(passphrase_.status());
+  }
+  return answer;
+}
+
+// What is wrong with a key that has just opened the volume is lack of memory.
+void AttachSequence::LetGoOfKey() {
+  if (surroundings_.keep_passphrase && key_ && key_->ok()) passphrase_ = PassphraseOf(**key_);
+  key_.reset();
+}
+
+absl::StatusOr<AttachAnswer> AttachSequence::RunSteps(bool mapped) {
   absl::StatusOr<AttachResult> result = Open(mapped);
   if (!result.ok()) return OrBegunElsewhere(result.status());
   // What comes after a volume was opened needs no key, and may wait for a key manager.
-  if (result->outcome != AttachOutcome::kBlank) key_.reset();
+  if (result->outcome != AttachOutcome::kBlank) LetGoOfKey();
   switch (result->outcome) {
     case AttachOutcome::kAlreadyAttached:
       return AlreadyAttached(*std::move(result));
@@ -187,7 +205,7 @@ absl::StatusOr<AttachAnswer> AttachSequence::Format(FirstUseDialogue& first_use,
   if (!slot->ok()) return WithRollbackError(slot->status(), first_use.Withdraw(Until(deadline_)));
   absl::StatusOr<AttachResult> result = surroundings_.encryptor.Attach(request, &*FetchedKey(), deadline_);
   slot.reset();
-  key_.reset();
+  LetGoOfKey();
   if (!result.ok()) {
     if (!ProvesNothingWritten(result.status())) return result.status();
     return WithRollbackError(result.status(), first_use.Withdraw(Until(deadline_)));

@@ -22,6 +22,8 @@ struct AttachAnswer {
   // Why the first-use record beside the key could not be read or written, and whose it is: the name of its section.
   absl::Status record_error;
   std::string key_manager;
+  SecretBytes passphrase;           // that opens it; where it was asked to be kept
+  std::string libvirt_secret_uuid;  // empty: none
 };
 
 // One attach: the order in which the encryptor and the key manager are asked. Errors keep their precedence (request,
@@ -36,6 +38,7 @@ class AttachSequence {
     KeyManager& key_manager;  // of the request's key; the default one when it names none
     const std::string& default_key_manager;
     const std::string& host;
+    bool keep_passphrase = false;
   };
 
   AttachSequence(const Surroundings& surroundings, AttachRequest request, const KeyCall& call);
@@ -44,10 +47,12 @@ class AttachSequence {
   absl::StatusOr<AttachAnswer> Run(bool mapped);
 
  private:
+  absl::StatusOr<AttachAnswer> RunSteps(bool mapped);
   absl::StatusOr<AttachResult> Open(bool mapped);
   absl::StatusOr<AttachResult> OpenWith(const Key* key);
   absl::Status ChooseKey();
   const absl::StatusOr<Key>& FetchedKey();
+  void LetGoOfKey();
 
   absl::Status OrBegunElsewhere(const absl::Status& refusal) const;
   absl::StatusOr<AttachAnswer> FormatBlank(const std::string& resume_uuid);
@@ -65,6 +70,7 @@ class AttachSequence {
   const KeyCall key_call_;
   const absl::Time deadline_;
   std::optional<absl::StatusOr<Key>> key_;  // once it was asked for
+  absl::StatusOr<SecretBytes> passphrase_ = SecretBytes();
 };
 
 }  // namespace volcrypt

@@ -6,6 +6,7 @@
 #include "absl/time/clock.h"
 #include "agent/error_precedence.h"
 #include "agent/request_fields.h"
+#include "encryptors/passphrase.h"
 #include "encryptors/reason.h"
 
 namespace volcrypt {
@@ -35,19 +36,27 @@ absl::Status KeyRequired(const std::string& volume_id) {
                    {{"field", "key"}, {"volume_id", volume_id}});
 }
 
+absl::Status Draining(const std::string& volume_id) {
+  return MakeError(Reason::kDraining,
+                   absl::StrCat("volume ", volume_id,
+                                " is not attached: this host is drained for maintenance (volcryptctl maintenance off)"),
+                   {{"volume_id", volume_id}});
+}
+
 }  // namespace
 
 Attacher::Attacher(Encryptor& encryptor, const KeyManagers& key_managers, const Mappings& mappings,
-                   OperationSlots& slots, VolumesConfig config, std::string host)
+                   OperationSlots& slots, VolumesConfig config, std::string host, VolumeSecrets* secrets)
     : encryptor_(encryptor),
       key_managers_(key_managers),
       mappings_(mappings),
       slots_(slots),
       config_(std::move(config)),
-      host_(std::move(host)) {}
+      host_(std::move(host)),
+      secret_attachments_(secrets) {}
 
 absl::StatusOr<AttachAnswer> Attacher::Attach(const AttachCall& call, const KeyCall& key_call) {
-  absl::StatusOr<AttachRequest> request = MakeAttachRequest(call, config_);
+  absl::StatusOr<AttachRequest> request = MakeAttachRequest(call, config_, HasLibvirt());
   if (!request.ok()) return request.status();
   const absl::StatusOr<KeyManagers::Found> key_manager = key_managers_.FindFor(request->key);
   if (!key_manager.ok()) return key_manager.status();
@@ -56,31 +65,81 @@ absl::StatusOr<AttachAnswer> Attacher::Attach(const AttachCall& call, const KeyC
 
   const absl::StatusOr<BusyVolumes::Hold> hold = busy_volumes_.Take(call.volume_id);
   if (!hold.ok()) return hold.status();
-  const bool mapped = mappings_.Find(call.volume_id).has_value();
-  if (!mapped && InMaintenance()) {
-    return MakeError(
-        Reason::kDraining,
-        absl::StrCat("volume ", call.volume_id,
-                     " is not attached: this host is drained for maintenance (volcryptctl maintenance off)"),
-        {{"volume_id", call.volume_id}});
-  }
-  AttachSequence sequence({.encryptor = encryptor_,
-                           .slots = slots_,
-                           .key_manager = *key_manager->manager,
-                           .default_key_manager = key_managers_.DefaultName(),
-                           .host = host_},
-                          *std::move(request), key_call);
-  return sequence.Run(mapped);
+  return AttachOver(call, *std::move(request), *key_manager, key_call);
 }
 
-absl::StatusOr<DetachResult> Attacher::Detach(const DetachRequest& request, absl::Time deadline) {
+absl::StatusOr<AttachAnswer> Attacher::AttachOver(const AttachCall& call, AttachRequest request,
+                                                  const KeyManagers::Found& key_manager, const KeyCall& key_call) {
+  const absl::StatusOr<std::optional<VolumeSecret>> secret = secret_attachments_.FindFor(call, key_call.deadline);
+  if (!secret.ok()) return secret.status();
+  const bool has_value = secret->has_value() && (*secret)->has_value;
+  const bool is_attached = secret->has_value() && (*secret)->note.is_attachment;
+  const bool mapped = mappings_.Find(call.volume_id).has_value();
+  if (!mapped && !is_attached && InMaintenance()) return Draining(call.volume_id);
+  // What libvirt says is attached has been formatted, and maybe is in use, whatever this device looks like.
+  if (is_attached) request.may_format = false;
+  if (mapped && has_value) request.check_key = false;
+
+  absl::StatusOr<AttachAnswer> answer;
+  if (request.device.empty()) {
+    answer = AttachWithoutDevice(request, *key_manager.manager, is_attached && has_value, key_call);
+  } else {
+    AttachSequence sequence({.encryptor = encryptor_,
+                             .slots = slots_,
+                             .key_manager = *key_manager.manager,
+                             .default_key_manager = key_managers_.DefaultName(),
+                             .host = host_,
+                             .keep_passphrase = WantsSecret(call)},
+                            std::move(request), key_call);
+    answer = sequence.Run(mapped);
+  }
+  if (!answer.ok()) return answer;
+  if (!WantsSecret(call)) {
+    if (has_value) answer->libvirt_secret_uuid = (*secret)->uuid;
+    return answer;
+  }
+  absl::Status registered = secret_attachments_.Register(call, *secret, *answer, key_call.deadline);
+  if (!registered.ok()) return RollBack(call, *answer, registered, key_call.deadline);
+  return answer;
+}
+
+// The caller vouches for what the network disk holds.
+absl::StatusOr<AttachAnswer> Attacher::AttachWithoutDevice(const AttachRequest& request, KeyManager& key_manager,
+                                                           bool is_attached, const KeyCall& key_call) {
+  AttachAnswer answer;
+  answer.mapping.volume_id = request.volume_id;
+  answer.mapping.read_only = request.read_only;
+  answer.mapping.key = request.key;
+  if (is_attached) return answer;
+  const absl::StatusOr<Key> key = key_manager.Get(request.key.key_id, key_call.Until(MostOf(key_call.deadline)));
+  if (!key.ok()) return key.status();
+  absl::StatusOr<SecretBytes> passphrase = PassphraseOf(*key);
+  if (!passphrase.ok()) return passphrase.status();
+  answer.passphrase = *std::move(passphrase);
+  return answer;
+}
+
+// Deferred: whoever probes the new mapping just then must not keep it open.
+absl::Status Attacher::RollBack(const AttachCall& call, const AttachAnswer& answer, const absl::Status& error,
+                                absl::Time deadline) {
+  if (answer.already_attached || call.mode == AttachMode::kLibvirtSecret) return error;
+  const DetachRequest request{.volume_id = call.volume_id, .device = "", .deferred = true};
+  return WithRollbackError(error, encryptor_.Detach(request, deadline).status());
+}
+
+absl::StatusOr<DetachAnswer> Attacher::Detach(const DetachRequest& request, absl::Time deadline, bool keep_secret) {
   if (absl::Status checked = CheckDetach(request); !checked.ok()) return checked;
   std::optional<absl::StatusOr<BusyVolumes::Hold>> hold;
   if (!request.volume_id.empty()) hold.emplace(busy_volumes_.Take(request.volume_id));
   if (hold && !hold->ok()) return hold->status();
   const absl::StatusOr<OperationSlots::Slot> slot = slots_.Take(deadline);
   if (!slot.ok()) return slot.status();
-  return encryptor_.Detach(request, deadline);
+  absl::StatusOr<DetachResult> closed = encryptor_.Detach(request, deadline);
+  if (!closed.ok()) return closed.status();
+  DetachAnswer answer(*std::move(closed));
+  const absl::Status done = secret_attachments_.Detach(request, keep_secret, answer, deadline);
+  if (!done.ok()) return done;
+  return answer;
 }
 
 absl::StatusOr<ExtendResult> Attacher::Extend(const ExtendCall& call, const KeyCall& key_call) {
@@ -130,8 +189,12 @@ absl::StatusOr<Inspection> Attacher::Inspect(const std::string& device, absl::Ti
   return encryptor_.Inspect(device, deadline);
 }
 
-absl::StatusOr<Mapping> Attacher::Get(const std::string& volume_id, absl::Time deadline) {
+absl::StatusOr<Attachment> Attacher::Get(const std::string& volume_id, absl::Time deadline) {
   if (absl::Status checked = CheckVolumeId(volume_id); !checked.ok()) return checked;
+  return secret_attachments_.Describe(volume_id, GetMapping(volume_id, deadline), deadline);
+}
+
+absl::StatusOr<Mapping> Attacher::GetMapping(const std::string& volume_id, absl::Time deadline) {
   absl::StatusOr<Mapping> mapping = encryptor_.Query(volume_id, MostOf(deadline));
   if (mapping.ok() || !HelperDidNotAnswer(mapping.status())) return mapping;
   std::optional<Mapping> known = mappings_.Find(volume_id);
@@ -139,7 +202,7 @@ absl::StatusOr<Mapping> Attacher::Get(const std::string& volume_id, absl::Time d
   return *std::move(known);
 }
 
-std::vector<Mapping> Attacher::List() const { return mappings_.List(); }
+AttachmentList Attacher::List(absl::Time deadline) { return secret_attachments_.List(mappings_.List(), deadline); }
 
 absl::Status Attacher::Forget(const std::string& volume_id, const std::optional<KeyReference>& key,
                               const KeyCall& key_call) {
@@ -148,6 +211,8 @@ absl::Status Attacher::Forget(const std::string& volume_id, const std::optional<
   if (!named.ok()) return named.status();
   const absl::StatusOr<BusyVolumes::Hold> hold = busy_volumes_.Take(volume_id);
   if (!hold.ok()) return hold.status();
+  absl::Status unused = secret_attachments_.CheckNotAttached(volume_id, key_call.deadline);
+  if (!unused.ok()) return unused;
   // The helper refuses while the volume is attached, so it goes first.
   if (absl::Status forgotten = ForgetInSlot(volume_id, key_call.deadline); !forgotten.ok()) return forgotten;
   if (!named->has_value()) return absl::OkStatus();

@@ -10,11 +10,14 @@
 #include "absl/time/time.h"
 #include "agent/attach_request.h"
 #include "agent/attach_sequence.h"
+#include "agent/attachment.h"
 #include "agent/busy_volumes.h"
 #include "agent/config.h"
 #include "agent/keys/key_managers.h"
+#include "agent/libvirt/volume_secrets.h"
 #include "agent/mappings.h"
 #include "agent/operation_slots.h"
+#include "agent/secret_attachments.h"
 #include "encryptors/encryptor.h"
 
 namespace volcrypt {
@@ -33,21 +36,24 @@ struct ExtendCall {
 // Where a key manager may be asked, the KeyCall says until when the whole operation may take and on whose behalf.
 class Attacher {
  public:
-  // All references outlive the attacher. `host` names this host in first-use records.
+  // All references outlive the attacher. `host` names this host in first-use records. Without `secrets` nothing is
+  // registered in libvirt.
   Attacher(Encryptor& encryptor, const KeyManagers& key_managers, const Mappings& mappings, OperationSlots& slots,
-           VolumesConfig config, std::string host);
+           VolumesConfig config, std::string host, VolumeSecrets* secrets = nullptr);
 
   absl::StatusOr<AttachAnswer> Attach(const AttachCall& call, const KeyCall& key_call);
-  absl::StatusOr<DetachResult> Detach(const DetachRequest& request, absl::Time deadline);
+  // `keep_secret`: the volume's libvirt secret stays.
+  absl::StatusOr<DetachAnswer> Detach(const DetachRequest& request, absl::Time deadline, bool keep_secret = false);
   absl::StatusOr<ExtendResult> Extend(const ExtendCall& call, const KeyCall& key_call);
   absl::StatusOr<Inspection> Inspect(const std::string& device, absl::Time deadline);
   // Takes no slot. While the helper does not answer it is what sysfs knows.
-  absl::StatusOr<Mapping> Get(const std::string& volume_id, absl::Time deadline);
-  // Takes no slot and asks no other process.
-  std::vector<Mapping> List() const;
-  // While it is on, a volume that has no mapping yet is not attached (DRAINING). Off at first.
+  absl::StatusOr<Attachment> Get(const std::string& volume_id, absl::Time deadline);
+  // Takes no slot and asks nobody but libvirt.
+  AttachmentList List(absl::Time deadline);
+  // While it is on, a volume that is not attached yet is not attached (DRAINING). Off at first.
   bool SetMaintenance(bool on) { return maintenance_.exchange(on); }
   bool InMaintenance() const { return maintenance_; }
+  bool HasLibvirt() const { return secret_attachments_.IsOn(); }
   // Drops this host's records, then the first-use record beside the key, if one is named.
   absl::Status Forget(const std::string& volume_id, const std::optional<KeyReference>& key, const KeyCall& key_call);
 
@@ -58,6 +64,13 @@ class Attacher {
     std::string key_id;
   };
 
+  absl::StatusOr<AttachAnswer> AttachOver(const AttachCall& call, AttachRequest request,
+                                          const KeyManagers::Found& key_manager, const KeyCall& key_call);
+  absl::StatusOr<AttachAnswer> AttachWithoutDevice(const AttachRequest& request, KeyManager& key_manager,
+                                                   bool is_attached, const KeyCall& key_call);
+  absl::Status RollBack(const AttachCall& call, const AttachAnswer& answer, const absl::Status& error,
+                        absl::Time deadline);
+  absl::StatusOr<Mapping> GetMapping(const std::string& volume_id, absl::Time deadline);
   absl::StatusOr<std::optional<NamedKey>> FindKey(const std::optional<KeyReference>& key) const;
   absl::StatusOr<NamedKey> RecordedKey(const std::string& volume_id, absl::Time deadline);
   absl::StatusOr<ExtendResult> ExtendWithKey(const ExtendRequest& request, const NamedKey& named,
@@ -72,6 +85,7 @@ class Attacher {
   const VolumesConfig config_;
   const std::string host_;
   BusyVolumes busy_volumes_;
+  SecretAttachments secret_attachments_;
   std::atomic<bool> maintenance_ = false;
 };
 

@@ -102,6 +102,11 @@ struct KeyManagersConfig {
   std::map<std::string, Section> sections = {{"local", LocalKeyManagerConfig{}}};
 };
 
+struct LibvirtConfig {
+  std::string uri;          // empty: off
+  bool persistent = false;  // secrets
+};
+
 struct MetricsConfig {
   std::string listen;  // a loopback address and port; empty: off
 };
@@ -115,6 +120,7 @@ struct Config {
   std::vector<AccessConfig> access;
   VolumesConfig volumes;
   KeyManagersConfig key_managers;
+  LibvirtConfig libvirt;
   MetricsConfig metrics;
   LogConfig log;
 };

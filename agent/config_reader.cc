@@ -61,6 +61,7 @@ void ConfigReader::ReadFile(ConfigTable& file) {
   if (auto volumes = file.Table("volumes")) ReadVolumes(*volumes);
   if (auto key_manager = file.Table("key_manager")) ReadKeyManager(*key_manager);
   if (auto key_managers = file.Table("key_managers")) ReadKeyManagers(*key_managers);
+  if (auto libvirt = file.Table("libvirt")) ReadLibvirt(*libvirt);
   if (auto metrics = file.Table("metrics")) {
     metrics->Read("listen", config_.metrics.listen, WrongWithMetricsListen);
     metrics->Finish();
@@ -69,7 +70,7 @@ void ConfigReader::ReadFile(ConfigTable& file) {
     log->Read("level", config_.log.level, OneOf({"debug", "info", "warning", "error"}));
     log->Finish();
   }
-  for (const char* const section : {"libvirt", "audit"}) file.NotSupported(section);
+  file.NotSupported("audit");
   file.Finish();
 }
 
@@ -174,6 +175,14 @@ KeyManagersConfig::Section* ConfigReader::TypedSection(ConfigTable& section, con
   if (known->second.index() == fresh.index()) return &known->second;
   section.Fail("type", "is another one than in an earlier file; give the section another name");
   return nullptr;
+}
+
+void ConfigReader::ReadLibvirt(ConfigTable& libvirt) {
+  LibvirtConfig& config = config_.libvirt;
+  libvirt.Read("uri", config.uri, WrongWithLibvirtUri);
+  std::string word;
+  if (libvirt.Read("secrets", word, OneOf({"ephemeral", "persistent"}))) config.persistent = word == "persistent";
+  libvirt.Finish();
 }
 
 ConfigResult ConfigReader::Finish() {

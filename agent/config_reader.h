@@ -29,6 +29,7 @@ class ConfigReader {
   void ReadServerTls(ConfigTable& tls);
   void ReadAccess(ConfigTable& file);
   void ReadVolumes(ConfigTable& volumes);
+  void ReadLibvirt(ConfigTable& libvirt);
   void ReadKeyManager(ConfigTable& key_manager);
   void ReadKeyManagers(ConfigTable& key_managers);
   KeyManagersConfig::Section* TypedSection(ConfigTable& section, const std::string& name, bool is_new);

@@ -197,6 +197,18 @@ std::string WrongWithHostAndPort(const std::string& server) {
   return absl::StrCat(Quoted(server), " must be HOST:PORT, an IPv6 address as [ADDRESS]:PORT");
 }
 
+std::string WrongWithLibvirtUri(const std::string& uri) {
+  if (uri.empty()) return "";
+  absl::string_view rest = uri;
+  const bool local = absl::ConsumePrefix(&rest, "qemu:///") || absl::ConsumePrefix(&rest, "secret:///");
+  const bool daemon = local && (absl::ConsumePrefix(&rest, "system") || absl::ConsumePrefix(&rest, "session"));
+  if (!daemon || (!rest.empty() && !absl::ConsumePrefix(&rest, "?socket="))) {
+    return absl::StrCat(Quoted(uri), " must be that of a libvirtd on this host: qemu:///system, perhaps with ",
+                        "?socket=PATH");
+  }
+  return rest.empty() ? "" : WrongWithFile(std::string(rest));
+}
+
 std::string WrongWithMetricsListen(const std::string& address) {
   if (address.empty() || ParseLoopbackAddress(address)) return "";
   return absl::StrCat(Quoted(address),

@@ -39,6 +39,9 @@ std::string WrongWithAccount(const std::string& name);
 std::string WrongWithUrl(const std::string& url);
 // HOST:PORT, an IPv6 address as [ADDRESS]:PORT.
 std::string WrongWithHostAndPort(const std::string& server);
+// Empty, or that of a libvirtd on this host: qemu:///system, or with ?socket=PATH. Keys must not leave the host, and
+// libvirt's embedded mode ends the process that defines an ephemeral secret (9.0).
+std::string WrongWithLibvirtUri(const std::string& uri);
 // An address that only this host can connect to, and a port; empty for none.
 std::string WrongWithMetricsListen(const std::string& address);
 // Part of MANAGER:KEY_ID on a command line.

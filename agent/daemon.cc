@@ -17,6 +17,7 @@
 #include "agent/helper_probe.h"
 #include "agent/host_name.h"
 #include "agent/keys/key_manager_factory.h"
+#include "agent/libvirt/libvirt_secrets.h"
 #include "agent/metrics/observed_key_manager.h"
 #include "agent/reload.h"
 #include "agent/rpc/grpc_log.h"
@@ -71,6 +72,12 @@ std::vector<std::string> NamesOf(const KeyManagers& key_managers) {
   std::vector<std::string> names;
   for (const auto& [name, entry] : key_managers.Entries()) names.push_back(name);
   return names;
+}
+
+std::unique_ptr<VolumeSecrets> OpenSecrets(const LibvirtConfig& config) {
+  if (config.uri.empty()) return nullptr;
+  return std::make_unique<LibvirtSecrets>(
+      config.uri, config.persistent ? LibvirtSecrets::Lifetime::kPersistent : LibvirtSecrets::Lifetime::kEphemeral);
 }
 
 void NotifyReloading() {
@@ -144,7 +151,8 @@ Daemon::Daemon(Config config, DaemonOptions options, KeyManagers key_managers, s
       helper_(options_.helper_socket),
       encryptor_(helper_, metrics_),
       access_(std::move(rules)),
-      attacher_(encryptor_, key_managers_, mappings_, slots_, config_.volumes, host) {}
+      secrets_(OpenSecrets(config_.libvirt)),
+      attacher_(encryptor_, key_managers_, mappings_, slots_, config_.volumes, host, secrets_.get()) {}
 
 int Daemon::Run(const Signals& signals) {
   NotifyHelper(helper_present_);

@@ -13,6 +13,7 @@
 #include "agent/current_access.h"
 #include "agent/helper_client.h"
 #include "agent/keys/key_managers.h"
+#include "agent/libvirt/volume_secrets.h"
 #include "agent/log.h"
 #include "agent/mappings.h"
 #include "agent/metrics/metrics.h"
@@ -61,6 +62,7 @@ class Daemon {
   HelperClient helper_;
   ObservedEncryptor encryptor_;
   CurrentAccess access_;
+  const std::unique_ptr<VolumeSecrets> secrets_;  // null: libvirt is off
   Attacher attacher_;
   std::unique_ptr<RpcServer> server_;
   bool helper_present_ = true;

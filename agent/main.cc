@@ -158,9 +158,14 @@ int Main(int argc, const char* const* argv) {
 }  // namespace
 }  // namespace volcrypt
 
+// Keys pass through OpenSSL, and it can be told this only before it is used: that is before the constructors of shared
+// libraries run, since libvirt brings libssh, whose constructor uses it.
+static bool wipes_freed_memory = false;
+static void BeforeLibraries() { wipes_freed_memory = volcrypt::MakeOpenSslWipeFreedMemory(); }
+[[gnu::section(".preinit_array"), gnu::used]] static void (*const kBeforeLibraries)() = BeforeLibraries;
+
 int main(int argc, char** argv) {
-  // Keys pass through OpenSSL, and it can be told this only before it is used.
-  if (!volcrypt::MakeOpenSslWipeFreedMemory()) {
+  if (!wipes_freed_memory) {
     fprintf(stderr, "volcryptd: OpenSSL is in use already: what it frees cannot be wiped\n");
     return EXIT_FAILURE;
   }

@@ -13,7 +13,7 @@ char* WipingStrdup(const char* text);
 void WipingFree(void* memory);
 
 // From now on OpenSSL wipes whatever it frees. False, and nothing is changed, when it has allocated memory before: the
-// place for this is the beginning of main().
+// place for this is before the constructors of shared libraries (.preinit_array).
 bool MakeOpenSslWipeFreedMemory();
 
 }  // namespace volcrypt

@@ -12,6 +12,7 @@ grpc::Status AgentService::GetInfo(grpc::ServerContext* context, const v1::GetIn
     response->add_formats(v1::Encryption::FORMAT_LUKS1);
     response->add_formats(v1::Encryption::FORMAT_LUKS2);
     response->add_modes(v1::MODE_HOST_MAPPING);
+    if (limits_.has_libvirt) response->add_modes(v1::MODE_LIBVIRT_SECRET);
     for (const auto& [name, entry] : key_managers_.Entries()) {
       v1::KeyManagerInfo& info = *response->add_key_managers();
       info.set_name(name);

@@ -16,6 +16,7 @@ class AgentService final : public v1::AgentService::Service {
   struct Limits {
     uint32_t max_operations = 0;
     absl::Duration operation_timeout;
+    bool has_libvirt = false;
   };
 
   // `on_maintenance` is told when maintenance was set; on the call's thread.

@@ -120,7 +120,6 @@ absl::StatusOr<AttachCall> FromApi(const v1::AttachVolumeRequest& request, bool 
   return call;
 }
 
-// keep_libvirt_secret asks for less than a detach: without libvirt secrets there is nothing to keep.
 DetachRequest FromApi(const v1::DetachVolumeRequest& request) {
   return {.volume_id = request.volume_id(), .device = request.device(), .deferred = request.deferred()};
 }

@@ -29,19 +29,19 @@ absl::StatusOr<std::string> LastVolumeOf(const std::string& token) {
 
 }  // namespace
 
-absl::StatusOr<Page> PageOf(std::vector<Mapping> all, uint32_t page_size, const std::string& token) {
+absl::StatusOr<Page> PageOf(std::vector<Attachment> all, uint32_t page_size, const std::string& token) {
   auto first = all.begin();
   if (!token.empty()) {
     const absl::StatusOr<std::string> last = LastVolumeOf(token);
     if (!last.ok()) return last.status();
-    first = std::ranges::upper_bound(all, *last, {}, &Mapping::volume_id);
+    first = std::ranges::upper_bound(all, *last, {}, &Attachment::volume_id);
   }
   const uint32_t size = page_size == 0 ? kDefaultPageSize : std::min(page_size, kMaxPageSize);
   const auto left = static_cast<size_t>(std::distance(first, all.end()));
   Page page;
-  page.mappings.assign(std::make_move_iterator(first),
-                       std::make_move_iterator(first + static_cast<ptrdiff_t>(std::min<size_t>(size, left))));
-  if (left > size) page.next_token = TokenOf(page.mappings.back().volume_id);
+  page.attachments.assign(std::make_move_iterator(first),
+                          std::make_move_iterator(first + static_cast<ptrdiff_t>(std::min<size_t>(size, left))));
+  if (left > size) page.next_token = TokenOf(page.attachments.back().volume_id);
   return page;
 }
 

@@ -87,7 +87,9 @@ RpcServer::RpcServer(const RpcServerOptions& options, Attacher& attacher, const 
       volume_admin_service_(calls_, attacher),
       key_service_(calls_, key_managers),
       agent_service_(calls_, attacher, key_managers,
-                     {.max_operations = options.max_operations, .operation_timeout = options.operation_timeout},
+                     {.max_operations = options.max_operations,
+                      .operation_timeout = options.operation_timeout,
+                      .has_libvirt = attacher.HasLibvirt()},
                      [this] { UpdateHealth(); }) {}
 
 absl::Status RpcServer::Build(const RpcServerOptions& options) {

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "agent/libvirt/secret_xml.h"
 #include "encryptors/valid_utf8.h"
 
 namespace volcrypt {
@@ -130,6 +131,22 @@ const char* SecretType(KeyType type) {
 }
 
 }  // namespace
+
+v1::Attachment ToApi(const Attachment& attachment, Detail detail) {
+  v1::Attachment out = ToApi(static_cast<const Mapping&>(attachment), detail);
+  if (attachment.mode == AttachMode::kLibvirtSecret) {
+    out.set_mode(v1::MODE_LIBVIRT_SECRET);
+    out.clear_open_count();
+    if (detail == Detail::kList) {
+      out.clear_encryption();
+      out.mutable_encryption()->set_format(FormatToApi(attachment.encryption.format));
+    }
+  }
+  if (attachment.libvirt_secret_uuid.empty()) return out;
+  out.set_libvirt_secret_uuid(attachment.libvirt_secret_uuid);
+  out.set_disk_encryption_xml(DiskEncryptionXml(attachment.libvirt_secret_uuid));
+  return out;
+}
 
 v1::Attachment ToApi(const Mapping& mapping, Detail detail) {
   v1::Attachment out;

@@ -21,7 +21,10 @@ grpc::Status VolumeEncryptorService::AttachVolume(grpc::ServerContext* context, 
     call.Warn(answer->warnings);
     call.facts = {
         .formatted = answer->formatted, .record_error = answer->record_error, .key_manager = answer->key_manager};
-    *response->mutable_attachment() = ToApi(answer->mapping, Detail::kOne);
+    Attachment attachment(answer->mapping);
+    if (attach->mode == AttachMode::kLibvirtSecret) attachment.mode = AttachMode::kLibvirtSecret;
+    attachment.libvirt_secret_uuid = answer->libvirt_secret_uuid;
+    *response->mutable_attachment() = ToApi(attachment, Detail::kOne);
     response->set_formatted(answer->formatted);
     response->set_already_attached(answer->already_attached);
     return absl::OkStatus();
@@ -33,8 +36,10 @@ grpc::Status VolumeEncryptorService::DetachVolume(grpc::ServerContext* context, 
   const CallDescription description = {.method = "/volcrypt.v1.VolumeEncryptorService/DetachVolume",
                                        .about = {{"volume", request->volume_id()}, {"device", request->device()}}};
   return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
-    const absl::StatusOr<DetachResult> result = attacher_.Detach(FromApi(*request), call.deadline);
+    const absl::StatusOr<DetachAnswer> result =
+        attacher_.Detach(FromApi(*request), call.deadline, request->keep_libvirt_secret());
     if (!result.ok()) return result.status();
+    call.Warn(result->warnings);
     call.results = {{"was_attached", result->was_attached ? "true" : "false"}};
     if (request->volume_id().empty()) call.results.emplace_back("volume", result->volume_id);
     response->set_was_attached(result->was_attached);
@@ -64,9 +69,9 @@ grpc::Status VolumeEncryptorService::GetAttachment(grpc::ServerContext* context,
                                        .kind = CallKind::kRead,
                                        .about = {{"volume", request->volume_id()}}};
   return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
-    const absl::StatusOr<Mapping> mapping = attacher_.Get(request->volume_id(), call.deadline);
-    if (!mapping.ok()) return mapping.status();
-    *response->mutable_attachment() = ToApi(*mapping, Detail::kOne);
+    const absl::StatusOr<Attachment> attachment = attacher_.Get(request->volume_id(), call.deadline);
+    if (!attachment.ok()) return attachment.status();
+    *response->mutable_attachment() = ToApi(*attachment, Detail::kOne);
     return absl::OkStatus();
   });
 }
@@ -76,10 +81,14 @@ grpc::Status VolumeEncryptorService::ListAttachments(grpc::ServerContext* contex
                                                      v1::ListAttachmentsResponse* response) {
   const CallDescription description = {.method = "/volcrypt.v1.VolumeEncryptorService/ListAttachments",
                                        .kind = CallKind::kRead};
-  return calls_.Run(*context, description, [&](Call&) -> absl::Status {
-    const absl::StatusOr<Page> page = PageOf(attacher_.List(), request->page_size(), request->page_token());
+  return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
+    AttachmentList list = attacher_.List(call.deadline);
+    const absl::StatusOr<Page> page = PageOf(std::move(list.attachments), request->page_size(), request->page_token());
     if (!page.ok()) return page.status();
-    for (const Mapping& mapping : page->mappings) *response->add_attachments() = ToApi(mapping, Detail::kList);
+    for (const Attachment& attachment : page->attachments) {
+      *response->add_attachments() = ToApi(attachment, Detail::kList);
+    }
+    for (const std::string& source : list.unreachable) response->add_unreachable(source);
     response->set_next_page_token(page->next_token);
     return absl::OkStatus();
   });

@@ -53,6 +53,11 @@ class FakeEncryptor : public Encryptor {
     const std::lock_guard lock(mutex_);
     if (const auto it = mapped.find(request.volume_id); it != mapped.end()) {
       if (it->second.device != request.device) return MakeError(Reason::kAttachedDifferently, "over another device");
+      if (request.leave_unmapped) return MakeError(Reason::kAttachedDifferently, "with a mapping");
+      if (request.check_key && key == nullptr) return Answer(AttachOutcome::kKeyNeeded, {});
+      if (request.check_key && devices[request.device].passphrase_key_hex != Hex(*key)) {
+        return MakeError(Reason::kKeyRejected, "the key does not open the volume");
+      }
       return Answer(AttachOutcome::kAlreadyAttached, it->second);
     }
     const auto found = devices.find(request.device);
@@ -173,6 +178,10 @@ class FakeEncryptor : public Encryptor {
     mapping.encryption.format = device.format;
     mapping.read_only = request.read_only;
     mapping.key = request.key;
+    if (request.leave_unmapped) {
+      mapping.device_path.clear();
+      return mapping;
+    }
     mapped[request.volume_id] = mapping;
     return mapping;
   }

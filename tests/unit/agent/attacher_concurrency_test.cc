@@ -87,7 +87,7 @@ TEST_F(AttacherConcurrencyTest, OtherVolumesAreNotHeldUp) {
   AttachUntilGate(kBlank);
   EXPECT_EQ(Outcome(Attach(Call(kFormatted, "vol-2"))), "OK");
   EXPECT_EQ(Outcome(attacher_.Get("vol-2", Soon())), "OK");
-  EXPECT_TRUE(attacher_.List().empty());
+  EXPECT_TRUE(attacher_.List(Soon()).attachments.empty());
   EXPECT_EQ(Finish(), "OK");
 }
 
@@ -108,7 +108,7 @@ TEST_F(AttacherConcurrencyTest, DeadlineEndsTheWaitForASlotButNotGetAndList) {
   extend.volume_id = "vol-3";
   EXPECT_EQ(Outcome(narrow.Extend(extend, passed)), "TOO_MANY_OPERATIONS");
   EXPECT_EQ(Outcome(narrow.Get("vol-2", Soon())), "NOT_ATTACHED");
-  EXPECT_EQ(narrow.List().size(), 1U);
+  EXPECT_EQ(narrow.List(Soon()).attachments.size(), 1U);
   EXPECT_EQ(Finish(), "OK");
   // What was refused holds nothing.
   EXPECT_EQ(Outcome(narrow.Attach(Call(kFormatted, "vol-2"), Soon())), "OK");

@@ -137,7 +137,7 @@ TEST_F(AttacherRestTest, GetFallsBackOnSysfsOnlyWhenTheHelperDidNotAnswer) {
 TEST_F(AttacherRestTest, ListNeedsNoHelper) {
   ShowInSysfs("vol-2");
   ShowInSysfs("vol-1");
-  const std::vector<Mapping> mappings = attacher_.List();
+  const std::vector<Attachment> mappings = attacher_.List(Soon()).attachments;
   ASSERT_EQ(mappings.size(), 2U);
   EXPECT_EQ(mappings[0].volume_id, "vol-1");
   EXPECT_EQ(mappings[1].volume_id, "vol-2");

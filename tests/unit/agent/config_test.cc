@@ -112,8 +112,8 @@ x = 1
                           "f.toml:8: server.lisen: is unknown; the keys here are: listen, max_calls_per_caller, "
                           "max_operations, operation_timeout, tls",
                           "f.toml:10: log.level: \"loud\" is unknown; write one of: debug, info, warning, error",
-                          "f.toml:11: volume: is unknown; the sections are: access, key_manager, key_managers, log, "
-                          "metrics, server, volumes"));
+                          "f.toml:11: volume: is unknown; the sections are: access, key_manager, key_managers, "
+                          "libvirt, log, metrics, server, volumes"));
 }
 
 TEST(ParseConfig, SyntaxErrorNamesItsLine) {
@@ -224,9 +224,32 @@ INSTANTIATE_TEST_SUITE_P(
         WrongRow{"[volumes]\ndevice_prefixes = ['/dev/../etc/']\n", "volumes.device_prefixes[0]", "without \".\""},
         WrongRow{"[volumes]\ndevice_prefixes = ['//dev/']\n", "volumes.device_prefixes[0]", "doubled slashes"}));
 
+INSTANTIATE_TEST_SUITE_P(
+    Libvirt, WrongConfig,
+    testing::Values(WrongRow{"[libvirt]\nuri = 'qemu+ssh://host/system'\n", "libvirt.uri", "on this host"},
+                    WrongRow{"[libvirt]\nuri = 'qemu://host/system'\n", "libvirt.uri", "on this host"},
+                    WrongRow{"[libvirt]\nuri = 'secret:///embed?root=/tmp'\n", "libvirt.uri", "on this host"},
+                    WrongRow{"[libvirt]\nuri = 'qemu:///systems'\n", "libvirt.uri", "on this host"},
+                    WrongRow{"[libvirt]\nuri = 'qemu:///system?command=/bin/sh'\n", "libvirt.uri", "on this host"},
+                    WrongRow{"[libvirt]\nuri = 'qemu:///system?socket=run'\n", "libvirt.uri", "absolute"},
+                    WrongRow{"[libvirt]\nsecrets = 'yes'\n", "libvirt.secrets", "ephemeral, persistent"},
+                    WrongRow{"[libvirt]\nurl = ''\n", "libvirt.url", "is unknown"}));
+
+TEST(ParseConfig, LibvirtIsOffByDefaultAndItsSecretsAreEphemeral) {
+  const LibvirtConfig off = ParseConfig("[libvirt]\nuri = ''\n", "f.toml").config.libvirt;
+  EXPECT_EQ(off.uri, "");
+  EXPECT_FALSE(off.persistent);
+  for (const char* const uri : {"qemu:///system", "qemu:///system?socket=/run/libvirt/libvirt-sock",
+                                "secret:///session?socket=/run/user/1/libvirt/libvirt-sock"}) {
+    const ConfigResult on = ParseConfig(std::string("[libvirt]\nuri = '") + uri + "'\nsecrets = 'persistent'\n", "f");
+    EXPECT_THAT(on.errors, IsEmpty());
+    EXPECT_EQ(on.config.libvirt.uri, uri);
+    EXPECT_TRUE(on.config.libvirt.persistent);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(LaterVersions, WrongConfig,
-                         testing::Values(WrongRow{"[libvirt]\nuri = ''\n", "libvirt", "not supported by this version"},
-                                         WrongRow{"[audit]\nfile = ''\n", "audit", "not supported"}));
+                         testing::Values(WrongRow{"[audit]\nfile = ''\n", "audit", "not supported"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Metrics, WrongConfig,

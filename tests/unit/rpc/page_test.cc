@@ -8,10 +8,10 @@
 namespace volcrypt {
 namespace {
 
-std::vector<Mapping> Volumes(int first, int last) {
-  std::vector<Mapping> volumes;
+std::vector<Attachment> Volumes(int first, int last) {
+  std::vector<Attachment> volumes;
   for (int i = first; i <= last; ++i) {
-    Mapping mapping;
+    Attachment mapping;
     mapping.volume_id = absl::StrFormat("vol-%04d", i);
     volumes.push_back(mapping);
   }
@@ -25,7 +25,7 @@ TEST(Page, AllVolumesArriveOnceInOrder) {
   do {
     const absl::StatusOr<Page> page = PageOf(Volumes(1, 7), 3, token);
     ASSERT_TRUE(page.ok());
-    for (const Mapping& mapping : page->mappings) seen.push_back(mapping.volume_id);
+    for (const Attachment& mapping : page->attachments) seen.push_back(mapping.volume_id);
     token = page->next_token;
     ++pages;
   } while (!token.empty() && pages < 10);
@@ -36,9 +36,9 @@ TEST(Page, AllVolumesArriveOnceInOrder) {
 }
 
 TEST(Page, SizesHaveADefaultAndALimit) {
-  EXPECT_EQ(PageOf(Volumes(1, 600), 0, "")->mappings.size(), 100U);
-  EXPECT_EQ(PageOf(Volumes(1, 600), 501, "")->mappings.size(), 500U);
-  EXPECT_EQ(PageOf(Volumes(1, 600), UINT32_MAX, "")->mappings.size(), 500U);
+  EXPECT_EQ(PageOf(Volumes(1, 600), 0, "")->attachments.size(), 100U);
+  EXPECT_EQ(PageOf(Volumes(1, 600), 501, "")->attachments.size(), 500U);
+  EXPECT_EQ(PageOf(Volumes(1, 600), UINT32_MAX, "")->attachments.size(), 500U);
 }
 
 TEST(Page, LastPageHasNoToken) {
@@ -50,9 +50,9 @@ TEST(Page, LastPageHasNoToken) {
 TEST(Page, VolumesThatComeAndGoShiftNothing) {
   const std::string token = PageOf(Volumes(10, 20), 3, "")->next_token;
   // The last one seen, vol-0012, is gone, and others came before it.
-  std::vector<Mapping> later = Volumes(1, 11);
-  for (Mapping& mapping : Volumes(13, 20)) later.push_back(std::move(mapping));
-  EXPECT_EQ(PageOf(later, 3, token)->mappings.front().volume_id, "vol-0013");
+  std::vector<Attachment> later = Volumes(1, 11);
+  for (Attachment& mapping : Volumes(13, 20)) later.push_back(std::move(mapping));
+  EXPECT_EQ(PageOf(later, 3, token)->attachments.front().volume_id, "vol-0013");
 }
 
 TEST(Page, TokenThatWeDidNotMakeIsAnInvalidField) {

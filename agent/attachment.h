@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/attach_request.h"
+#include "encryptors/encryptor.h"
+
+namespace volcrypt {
+
+// A volume as it is attached on this host. Where QEMU decrypts there is no mapping, and device_path is empty.
+struct Attachment : Mapping {
+  Attachment() = default;
+  explicit Attachment(Mapping mapping) : Mapping(std::move(mapping)) {}
+
+  AttachMode mode = AttachMode::kHostMapping;
+  std::string libvirt_secret_uuid;  // empty: none
+};
+
+struct AttachmentList {
+  std::vector<Attachment> attachments;   // in the order of volume ids
+  std::vector<std::string> unreachable;  // "libvirt": theirs may be missing
+};
+
+struct DetachAnswer : DetachResult {
+  DetachAnswer() = default;
+  explicit DetachAnswer(DetachResult result) : DetachResult(std::move(result)) {}
+
+  std::vector<std::string> warnings;  // for the log
+};
+
+}  // namespace volcrypt
