@@ -46,14 +46,15 @@ absl::Status Draining(const std::string& volume_id) {
 }  // namespace
 
 Attacher::Attacher(Encryptor& encryptor, const KeyManagers& key_managers, const Mappings& mappings,
-                   OperationSlots& slots, VolumesConfig config, std::string host, VolumeSecrets* secrets)
+                   OperationSlots& slots, VolumesConfig config, std::string host, VolumeSecrets* secrets,
+                   SecretRecords records)
     : encryptor_(encryptor),
       key_managers_(key_managers),
       mappings_(mappings),
       slots_(slots),
       config_(std::move(config)),
       host_(std::move(host)),
-      secret_attachments_(secrets) {}
+      secret_attachments_(secrets, std::move(records)) {}
 
 absl::StatusOr<AttachAnswer> Attacher::Attach(const AttachCall& call, const KeyCall& key_call) {
   absl::StatusOr<AttachRequest> request = MakeAttachRequest(call, config_, HasLibvirt());
@@ -78,6 +79,8 @@ absl::StatusOr<AttachAnswer> Attacher::AttachOver(const AttachCall& call, Attach
   if (!mapped && !is_attached && InMaintenance()) return Draining(call.volume_id);
   // What libvirt says is attached has been formatted, and maybe is in use, whatever this device looks like.
   if (is_attached) request.may_format = false;
+  const bool unmapped = is_attached && has_value && request.leave_unmapped;
+  if (unmapped) request.attached_as_uuid = (*secret)->note.luks_uuid;
   if (mapped && has_value) request.check_key = false;
 
   absl::StatusOr<AttachAnswer> answer;
@@ -91,7 +94,7 @@ absl::StatusOr<AttachAnswer> Attacher::AttachOver(const AttachCall& call, Attach
                              .host = host_,
                              .keep_passphrase = WantsSecret(call)},
                             std::move(request), key_call);
-    answer = sequence.Run(mapped);
+    answer = sequence.Run(mapped || unmapped);
   }
   if (!answer.ok()) return answer;
   if (!WantsSecret(call)) {
@@ -132,18 +135,40 @@ absl::StatusOr<DetachAnswer> Attacher::Detach(const DetachRequest& request, absl
   std::optional<absl::StatusOr<BusyVolumes::Hold>> hold;
   if (!request.volume_id.empty()) hold.emplace(busy_volumes_.Take(request.volume_id));
   if (hold && !hold->ok()) return hold->status();
-  const absl::StatusOr<OperationSlots::Slot> slot = slots_.Take(deadline);
-  if (!slot.ok()) return slot.status();
-  absl::StatusOr<DetachResult> closed = encryptor_.Detach(request, deadline);
-  if (!closed.ok()) return closed.status();
-  DetachAnswer answer(*std::move(closed));
-  const absl::Status done = secret_attachments_.Detach(request, keep_secret, answer, deadline);
+  absl::StatusOr<DetachAnswer> answer = CloseMapping(request, deadline);
+  if (!answer.ok()) return answer;
+  const absl::Status done = secret_attachments_.Detach(keep_secret, *answer, deadline);
   if (!done.ok()) return done;
   return answer;
 }
 
-absl::StatusOr<ExtendResult> Attacher::Extend(const ExtendCall& call, const KeyCall& key_call) {
-  const absl::Time deadline = key_call.deadline;
+// Its mapping, if it has one. What QEMU decrypts is known by its device too, even when that is gone.
+absl::StatusOr<DetachAnswer> Attacher::CloseMapping(const DetachRequest& request, absl::Time deadline) {
+  const absl::StatusOr<OperationSlots::Slot> slot = slots_.Take(deadline);
+  if (!slot.ok()) return slot.status();
+  absl::StatusOr<DetachResult> closed = encryptor_.Detach(request, deadline);
+  const bool no_device = HasReason(closed.status(), Reason::kDeviceNotFound);
+  if (request.device.empty() || (closed.ok() && closed->was_attached) || (!closed.ok() && !no_device)) {
+    return closed.ok() ? absl::StatusOr<DetachAnswer>(DetachAnswer(*std::move(closed))) : closed.status();
+  }
+  const absl::StatusOr<std::optional<std::string>> volume_id = secret_attachments_.VolumeOver(request.device, deadline);
+  if (!volume_id.ok()) return volume_id.status();
+  if (!volume_id->has_value() && !closed.ok()) return closed.status();
+  DetachAnswer answer;
+  answer.volume_id = volume_id->value_or("");
+  return answer;
+}
+
+absl::Status Attacher::RemoveLeftSecrets(absl::Time deadline) {
+  for (const std::string& volume_id : secret_attachments_.LeftBehind()) {
+    const absl::StatusOr<BusyVolumes::Hold> hold = busy_volumes_.Take(volume_id);
+    if (!hold.ok()) continue;
+    if (absl::Status removed = secret_attachments_.RemoveLeft(volume_id, deadline); !removed.ok()) return removed;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ExtendAnswer> Attacher::Extend(const ExtendCall& call, const KeyCall& key_call) {
   if (absl::Status checked = CheckVolumeId(call.volume_id); !checked.ok()) return checked;
   const absl::StatusOr<std::optional<NamedKey>> named = FindKey(call.key);
   if (!named.ok()) return named.status();
@@ -151,17 +176,61 @@ absl::StatusOr<ExtendResult> Attacher::Extend(const ExtendCall& call, const KeyC
   if (!hold.ok()) return hold.status();
 
   const std::optional<Mapping> mapping = mappings_.Find(call.volume_id);
-  if (!mapping) {
-    return MakeError(Reason::kNotAttached, absl::StrCat("volume ", call.volume_id, " is not attached; attach it first"),
-                     {{"volume_id", call.volume_id}});
-  }
+  if (!mapping) return ExtendUnmapped(call.volume_id, key_call.deadline);
+  absl::StatusOr<ExtendResult> extended = ExtendMapped(*mapping, call, *named, key_call);
+  if (!extended.ok()) return extended.status();
+  return ExtendAnswer(*std::move(extended));
+}
+
+absl::StatusOr<ExtendResult> Attacher::ExtendMapped(const Mapping& mapping, const ExtendCall& call,
+                                                    const std::optional<NamedKey>& named, const KeyCall& key_call) {
+  const absl::Time deadline = key_call.deadline;
   const ExtendRequest request{.volume_id = call.volume_id, .allowed_ciphers = config_.allowed_ciphers};
-  if (mapping->encryption.format != Format::kLuks2) return ExtendInSlot(request, nullptr, deadline);
-  if (named->has_value()) return ExtendWithKey(request, **named, key_call);
+  if (mapping.encryption.format != Format::kLuks2) return ExtendInSlot(request, nullptr, deadline);
+  if (named) return ExtendWithKey(request, *named, key_call);
   if (!call.caller_is_admin) return KeyRequired(call.volume_id);
   const absl::StatusOr<NamedKey> recorded = RecordedKey(call.volume_id, deadline);
   if (!recorded.ok()) return recorded.status();
   return ExtendWithKey(request, *recorded, key_call);
+}
+
+// What QEMU decrypts has nothing on this host that could grow: the new size is found and told, and QEMU has to be told
+// it by whoever runs the guest.
+absl::StatusOr<ExtendAnswer> Attacher::ExtendUnmapped(const std::string& volume_id, absl::Time deadline) {
+  absl::StatusOr<VolumeSecret> secret = secret_attachments_.Unmapped(volume_id, deadline);
+  if (!secret.ok()) return secret.status();
+  SecretNote& note = secret->note;
+  const ErrorMetadata metadata = {{"volume_id", volume_id}, {"device", note.device}, {"attached", "QEMU decrypts it"}};
+  if (note.device.empty()) {
+    return MakeError(Reason::kAttachedDifferently,
+                     absl::StrCat("volume ", volume_id, " is attached without a device of this host; resize it where ",
+                                  "it is stored, and tell QEMU (virsh blockresize)"),
+                     metadata);
+  }
+  const absl::StatusOr<Inspection> found = Inspect(note.device, deadline);
+  if (!found.ok()) return found.status();
+  if (!found->luks || found->luks->uuid != note.luks_uuid) {
+    return MakeError(Reason::kAttachedDifferently,
+                     absl::StrCat("volume ", volume_id, " is attached as LUKS ", note.luks_uuid, ", which device ",
+                                  note.device, " does not hold; detach it first"),
+                     metadata);
+  }
+  const uint64_t offset = found->luks->data_offset_bytes;
+  if (found->size_bytes < offset || found->size_bytes - offset < note.size_bytes) {
+    return MakeError(Reason::kDeviceTooSmall,
+                     absl::StrCat("device ", note.device, " has ", found->size_bytes, " bytes; the volume has ",
+                                  note.size_bytes, " and begins at ", offset),
+                     metadata);
+  }
+  ExtendAnswer answer;
+  answer.previous_size_bytes = note.size_bytes;
+  note.size_bytes = found->size_bytes - offset;
+  if (note.size_bytes != answer.previous_size_bytes) {
+    if (absl::Status amended = secret_attachments_.Amend(*secret, deadline); !amended.ok()) return amended;
+  }
+  answer.mapping = AttachmentOf(*secret);
+  answer.unmapped_secret_uuid = secret->uuid;
+  return answer;
 }
 
 absl::StatusOr<ExtendResult> Attacher::ExtendWithKey(const ExtendRequest& request, const NamedKey& named,

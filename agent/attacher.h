@@ -18,6 +18,7 @@
 #include "agent/mappings.h"
 #include "agent/operation_slots.h"
 #include "agent/secret_attachments.h"
+#include "agent/secret_records.h"
 #include "encryptors/encryptor.h"
 
 namespace volcrypt {
@@ -39,12 +40,15 @@ class Attacher {
   // All references outlive the attacher. `host` names this host in first-use records. Without `secrets` nothing is
   // registered in libvirt.
   Attacher(Encryptor& encryptor, const KeyManagers& key_managers, const Mappings& mappings, OperationSlots& slots,
-           VolumesConfig config, std::string host, VolumeSecrets* secrets = nullptr);
+           VolumesConfig config, std::string host, VolumeSecrets* secrets = nullptr, SecretRecords records = {});
 
   absl::StatusOr<AttachAnswer> Attach(const AttachCall& call, const KeyCall& key_call);
   // `keep_secret`: the volume's libvirt secret stays.
   absl::StatusOr<DetachAnswer> Detach(const DetachRequest& request, absl::Time deadline, bool keep_secret = false);
-  absl::StatusOr<ExtendResult> Extend(const ExtendCall& call, const KeyCall& key_call);
+  // Takes as long as libvirt, for a moment, when something was left behind there. The error names the first that is
+  // still there.
+  absl::Status RemoveLeftSecrets(absl::Time deadline);
+  absl::StatusOr<ExtendAnswer> Extend(const ExtendCall& call, const KeyCall& key_call);
   absl::StatusOr<Inspection> Inspect(const std::string& device, absl::Time deadline);
   // Takes no slot. While the helper does not answer it is what sysfs knows.
   absl::StatusOr<Attachment> Get(const std::string& volume_id, absl::Time deadline);
@@ -70,9 +74,13 @@ class Attacher {
                                                    bool is_attached, const KeyCall& key_call);
   absl::Status RollBack(const AttachCall& call, const AttachAnswer& answer, const absl::Status& error,
                         absl::Time deadline);
+  absl::StatusOr<DetachAnswer> CloseMapping(const DetachRequest& request, absl::Time deadline);
   absl::StatusOr<Mapping> GetMapping(const std::string& volume_id, absl::Time deadline);
   absl::StatusOr<std::optional<NamedKey>> FindKey(const std::optional<KeyReference>& key) const;
   absl::StatusOr<NamedKey> RecordedKey(const std::string& volume_id, absl::Time deadline);
+  absl::StatusOr<ExtendResult> ExtendMapped(const Mapping& mapping, const ExtendCall& call,
+                                            const std::optional<NamedKey>& named, const KeyCall& key_call);
+  absl::StatusOr<ExtendAnswer> ExtendUnmapped(const std::string& volume_id, absl::Time deadline);
   absl::StatusOr<ExtendResult> ExtendWithKey(const ExtendRequest& request, const NamedKey& named,
                                              const KeyCall& key_call);
   absl::StatusOr<ExtendResult> ExtendInSlot(const ExtendRequest& request, const Key* key, absl::Time deadline);

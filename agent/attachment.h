@@ -23,6 +23,13 @@ struct AttachmentList {
   std::vector<std::string> unreachable;  // "libvirt": theirs may be missing
 };
 
+struct ExtendAnswer : ExtendResult {
+  ExtendAnswer() = default;
+  explicit ExtendAnswer(ExtendResult result) : ExtendResult(std::move(result)) {}
+
+  std::string unmapped_secret_uuid;  // QEMU decrypts the volume, with this secret
+};
+
 struct DetachAnswer : DetachResult {
   DetachAnswer() = default;
   explicit DetachAnswer(DetachResult result) : DetachResult(std::move(result)) {}

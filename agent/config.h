@@ -105,6 +105,8 @@ struct KeyManagersConfig {
 struct LibvirtConfig {
   std::string uri;          // empty: off
   bool persistent = false;  // secrets
+  // Directory: what was registered since the host booted, without values.
+  std::string records = "/var/lib/volcrypt/libvirt-secrets";
 };
 
 struct MetricsConfig {

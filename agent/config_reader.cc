@@ -182,6 +182,7 @@ void ConfigReader::ReadLibvirt(ConfigTable& libvirt) {
   libvirt.Read("uri", config.uri, WrongWithLibvirtUri);
   std::string word;
   if (libvirt.Read("secrets", word, OneOf({"ephemeral", "persistent"}))) config.persistent = word == "persistent";
+  libvirt.Read("records", config.records, WrongWithFile);
   libvirt.Finish();
 }
 

@@ -152,7 +152,8 @@ Daemon::Daemon(Config config, DaemonOptions options, KeyManagers key_managers, s
       encryptor_(helper_, metrics_),
       access_(std::move(rules)),
       secrets_(OpenSecrets(config_.libvirt)),
-      attacher_(encryptor_, key_managers_, mappings_, slots_, config_.volumes, host, secrets_.get()) {}
+      attacher_(encryptor_, key_managers_, mappings_, slots_, config_.volumes, host, secrets_.get(),
+                SecretRecords(config_.libvirt.records, BootId())) {}
 
 int Daemon::Run(const Signals& signals) {
   NotifyHelper(helper_present_);
@@ -168,6 +169,7 @@ int Daemon::Run(const Signals& signals) {
       return Stop(EXIT_FAILURE);
     }
     ProbeHelper();
+    RemoveLeftSecrets();
   }
 }
 
@@ -195,6 +197,18 @@ void Daemon::FeedWatchdog() {
   if (alive.ok()) return;
   log_.Write(LogLevel::kError, "volcryptd does not answer its own call, so it would answer nobody's",
              {{"error", std::string(alive.message())}});
+}
+
+// Of volumes that were detached while libvirt was away.
+void Daemon::RemoveLeftSecrets() {
+  const absl::Status removed = attacher_.RemoveLeftSecrets(absl::Now() + kProbeInterval);
+  if (removed.ok() == !secrets_left_) return;
+  secrets_left_ = !removed.ok();
+  if (removed.ok()) {
+    log_.Write(LogLevel::kInfo, "libvirt secrets that were left behind are removed");
+  } else {
+    log_.Write(LogLevel::kWarning, absl::StrCat("libvirt secrets are left behind: ", std::string(removed.message())));
+  }
 }
 
 void Daemon::Reload() {

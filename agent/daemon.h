@@ -49,6 +49,7 @@ class Daemon {
   bool OwnHelperEnded() const;
   void ProbeHelper();
   void FeedWatchdog();
+  void RemoveLeftSecrets();
   void Reload();
   int Stop(int status);
 
@@ -67,6 +68,7 @@ class Daemon {
   std::unique_ptr<RpcServer> server_;
   bool helper_present_ = true;
   Watchdog watchdog_;
+  bool secrets_left_ = false;
 };
 
 }  // namespace volcrypt

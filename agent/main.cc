@@ -63,6 +63,9 @@ int CheckConfig(ConfigResult config) {
 absl::Status PrepareDirectories(const Config& config, const Account& owner) {
   if (geteuid() != 0) return absl::OkStatus();
   if (absl::Status status = PrepareDirectory(kRuntimeDirectory, 0755, owner); !status.ok()) return status;
+  if (!config.libvirt.uri.empty() && std::filesystem::path(config.libvirt.records).parent_path() == kStateDirectory) {
+    if (absl::Status status = PrepareDirectory(kStateDirectory, 0700, owner); !status.ok()) return status;
+  }
   for (const auto& [name, section] : config.key_managers.sections) {
     const auto* const local = std::get_if<LocalKeyManagerConfig>(&section);
     if (local == nullptr || std::filesystem::path(local->path).parent_path() != kStateDirectory) continue;

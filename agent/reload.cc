@@ -61,7 +61,8 @@ std::vector<std::string> NeedRestart(const Config& running, const Config& fresh)
   }
   if (running.server.tls != fresh.server.tls) names.emplace_back("server.tls");
   if (Parts(running.volumes) != Parts(fresh.volumes)) names.emplace_back("volumes");
-  if (running.libvirt.uri != fresh.libvirt.uri || running.libvirt.persistent != fresh.libvirt.persistent) {
+  if (running.libvirt.uri != fresh.libvirt.uri || running.libvirt.persistent != fresh.libvirt.persistent ||
+      running.libvirt.records != fresh.libvirt.records) {
     names.emplace_back("libvirt");
   }
   if (!Same(running.key_managers, fresh.key_managers)) names.emplace_back("key_managers");

@@ -1,5 +1,7 @@
 #include "agent/secret_attachments.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <map>
 #include <utility>
@@ -40,8 +42,20 @@ SecretNote NoteOf(const AttachCall& call, const Mapping& mapping) {
           .key = mapping.key};
 }
 
+// Links are followed, and one device may have several nodes.
+bool IsSameDevice(const std::string& one, const std::string& other) {
+  if (one.empty() || other.empty()) return false;
+  if (one == other) return true;
+  struct stat a {};
+  struct stat b {};
+  if (stat(one.c_str(), &a) != 0 || stat(other.c_str(), &b) != 0) return false;
+  if (S_ISBLK(a.st_mode) && S_ISBLK(b.st_mode)) return a.st_rdev == b.st_rdev;
+  return S_ISREG(a.st_mode) && S_ISREG(b.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 absl::Status CheckSame(const VolumeSecret& there, const Mapping& now) {
-  if (there.note.device != now.device) return Differs(there, "device", absl::StrCat("over ", there.note.device));
+  if (there.note.device != now.device && !IsSameDevice(there.note.device, now.device))
+    return Differs(there, "device", absl::StrCat("over ", there.note.device));
   if (there.note.luks_uuid != now.luks_uuid) {
     return Differs(there, "LUKS header", absl::StrCat("UUID ", there.note.luks_uuid));
   }
@@ -50,6 +64,26 @@ absl::Status CheckSame(const VolumeSecret& there, const Mapping& now) {
   }
   return absl::OkStatus();
 }
+
+std::string WhatIsWrong(const VolumeSecret& secret) {
+  return secret.is_lost ? "its libvirt secret is gone; attach it again"
+                        : "its libvirt secret has no value; attach it again";
+}
+
+void Complete(Attachment& attachment, const VolumeSecret* secret) {
+  if (secret == nullptr) return;
+  attachment.libvirt_secret_uuid = secret->uuid;
+  if (secret->has_value || attachment.state != MappingState::kActive) return;
+  attachment.state = MappingState::kBroken;
+  attachment.state_reason = WhatIsWrong(*secret);
+}
+
+absl::Status NotAttached(const std::string& volume_id) {
+  return MakeError(Reason::kNotAttached, absl::StrCat("volume ", volume_id, " is not attached; attach it first"),
+                   {{"volume_id", volume_id}});
+}
+
+}  // namespace
 
 Attachment AttachmentOf(const VolumeSecret& secret) {
   Attachment attachment(Mapping{.volume_id = secret.volume_id,
@@ -60,25 +94,56 @@ Attachment AttachmentOf(const VolumeSecret& secret) {
                                 .read_only = secret.note.read_only,
                                 .key = secret.note.key});
   attachment.mode = AttachMode::kLibvirtSecret;
-  attachment.libvirt_secret_uuid = secret.uuid;
-  if (!secret.has_value) {
-    attachment.state = MappingState::kBroken;
-    attachment.state_reason = "its libvirt secret has no value; attach it again";
-  }
+  Complete(attachment, &secret);
   return attachment;
 }
 
-}  // namespace
+Found SecretAttachments::Find(const std::string& volume_id, absl::Time deadline) {
+  Found found = secrets_->Find(volume_id, deadline);
+  if (!found.ok() || found->has_value()) return found;
+  const std::optional<SecretRecords::Record> record = records_.Find(volume_id);
+  if (record && !record->is_left) *found = record->secret;
+  return found;
+}
+
+absl::StatusOr<std::vector<VolumeSecret>> SecretAttachments::FindAll(absl::Time deadline) {
+  absl::StatusOr<std::vector<VolumeSecret>> secrets = secrets_->List(deadline);
+  if (!secrets.ok()) return secrets;
+  std::map<std::string, VolumeSecret> all;
+  for (const SecretRecords::Record& record : records_.List()) {
+    if (!record.is_left) all[record.secret.volume_id] = record.secret;
+  }
+  for (VolumeSecret& secret : *secrets) all[secret.volume_id] = std::move(secret);
+  secrets->clear();
+  for (auto& [volume_id, secret] : all) secrets->push_back(std::move(secret));
+  return secrets;
+}
 
 Found SecretAttachments::FindFor(const AttachCall& call, absl::Time deadline) {
   if (secrets_ == nullptr) return std::optional<VolumeSecret>();
+  if (absl::Status is_free = CheckDeviceFree(call); !is_free.ok()) return is_free;
   const bool wanted = WantsSecret(call);
-  Found found = secrets_->Find(call.volume_id, wanted ? deadline : Shortly(deadline));
+  Found found = Find(call.volume_id, wanted ? deadline : Shortly(deadline));
   if (!found.ok()) return wanted ? found : std::optional<VolumeSecret>();
   if (found->has_value() && (*found)->note.is_attachment && !IsUnmapped(call)) {
     return Differs(**found, "mode", "QEMU decrypts it");
   }
   return found;
+}
+
+// QEMU claims no device for itself, so the kernel would let it be opened twice.
+absl::Status SecretAttachments::CheckDeviceFree(const AttachCall& call) const {
+  if (call.device.empty()) return absl::OkStatus();
+  for (const SecretRecords::Record& record : records_.List()) {
+    const VolumeSecret& other = record.secret;
+    if (record.is_left || !other.note.is_attachment || other.volume_id == call.volume_id) continue;
+    if (!IsSameDevice(other.note.device, call.device)) continue;
+    return MakeError(Reason::kDeviceInUse,
+                     absl::StrCat("QEMU decrypts volume ", other.volume_id, " on device ", call.device,
+                                  "; detach that volume first"),
+                     {{"device", call.device}, {"volume_id", other.volume_id}});
+  }
+  return absl::OkStatus();
 }
 
 absl::Status SecretAttachments::Register(const AttachCall& call, const std::optional<VolumeSecret>& there,
@@ -88,71 +153,110 @@ absl::Status SecretAttachments::Register(const AttachCall& call, const std::opti
     if (absl::Status same = CheckSame(*there, answer.mapping); !same.ok()) return same;
     answer.already_attached = true;
   }
+  SecretNote note = NoteOf(call, answer.mapping);
   if (attached && there->has_value) {
     answer.libvirt_secret_uuid = there->uuid;
+    note = there->note;
   } else {
     if (answer.passphrase.IsEmpty()) {
       return MakeError(Reason::kOperationInProgress, "the volume's libvirt secret went away meanwhile; try again");
     }
-    const absl::StatusOr<PutSecret> put =
-        secrets_->Put(call.volume_id, NoteOf(call, answer.mapping), std::move(answer.passphrase), deadline);
+    const absl::StatusOr<PutSecret> put = secrets_->Put(call.volume_id, there && there->is_lost ? there->uuid : "",
+                                                        note, std::move(answer.passphrase), deadline);
     if (!put.ok()) return put.status();
     answer.libvirt_secret_uuid = put->uuid;
   }
   answer.passphrase.Clear();
-  if (!IsUnmapped(call)) Remember(call.volume_id);
+  const VolumeSecret secret{.volume_id = call.volume_id, .uuid = answer.libvirt_secret_uuid, .note = std::move(note)};
+  const absl::Status recorded = records_.Write({.secret = secret});
+  if (!recorded.ok()) answer.warnings.emplace_back(recorded.message());
   return absl::OkStatus();
 }
 
-Found SecretAttachments::FindAttached(const DetachRequest& request, const std::string& volume_id, absl::Time deadline) {
-  if (!volume_id.empty()) return secrets_->Find(volume_id, deadline);
-  absl::StatusOr<std::vector<VolumeSecret>> all = secrets_->List(deadline);
+absl::StatusOr<std::optional<std::string>> SecretAttachments::VolumeOver(const std::string& device,
+                                                                         absl::Time deadline) {
+  if (secrets_ == nullptr) return std::optional<std::string>();
+  const absl::StatusOr<std::vector<VolumeSecret>> all = FindAll(deadline);
   if (!all.ok()) return all.status();
-  const auto over = std::ranges::find_if(*all, [&request](const VolumeSecret& secret) {
-    return secret.note.is_attachment && secret.note.device == request.device;
-  });
-  return over == all->end() ? std::optional<VolumeSecret>() : std::optional<VolumeSecret>(std::move(*over));
+  for (const VolumeSecret& secret : *all) {
+    if (secret.note.is_attachment && IsSameDevice(secret.note.device, device)) {
+      return std::optional<std::string>(secret.volume_id);
+    }
+  }
+  return std::optional<std::string>();
 }
 
-absl::Status SecretAttachments::Detach(const DetachRequest& request, bool keep, DetachAnswer& answer,
-                                       absl::Time deadline) {
-  if (secrets_ == nullptr) return absl::OkStatus();
-  const Found found = FindAttached(request, answer.volume_id, answer.was_attached ? Shortly(deadline) : deadline);
+absl::Status SecretAttachments::Detach(bool keep, DetachAnswer& answer, absl::Time deadline) {
+  if (secrets_ == nullptr || answer.volume_id.empty()) return absl::OkStatus();
+  const Found found = Find(answer.volume_id, answer.was_attached ? Shortly(deadline) : deadline);
   if (!found.ok()) {
     if (!answer.was_attached) return found.status();
-    // Its mapping is closed, and whether it had a secret is not known.
-    answer.warnings.push_back(absl::StrCat("volume ", answer.volume_id, " is detached, but if it had a libvirt secret ",
-                                           "that is left behind: ", std::string(found.status().message())));
+    // Its mapping is closed, and whether it had a secret only this host's record knows.
+    std::optional<SecretRecords::Record> record = records_.Find(answer.volume_id);
+    if (keep || !record) return absl::OkStatus();
+    record->is_left = true;
+    const absl::Status recorded = records_.Write(*record);
+    answer.warnings.push_back(
+        absl::StrCat("volume ", answer.volume_id, " is detached, and its libvirt secret ",
+                     "is left behind until libvirt answers: ", std::string(found.status().message())));
+    if (!recorded.ok()) answer.warnings.emplace_back(recorded.message());
     return absl::OkStatus();
   }
-  if (!found->has_value()) {
-    Forget(answer.volume_id);
-    return absl::OkStatus();
-  }
+  if (!found->has_value()) return absl::OkStatus();
   const VolumeSecret& secret = **found;
-  answer.volume_id = secret.volume_id;
-  if (!keep) {
+  answer.was_attached = answer.was_attached || secret.note.is_attachment;
+  if (keep && secret.note.is_attachment) return absl::OkStatus();
+  if (!keep && !secret.is_lost) {
     const absl::StatusOr<bool> removed = secrets_->Remove(secret.volume_id, deadline);
     if (!removed.ok()) return removed.status();
   }
-  Forget(secret.volume_id);
-  answer.was_attached = answer.was_attached || secret.note.is_attachment;
+  records_.Remove(secret.volume_id);
   return absl::OkStatus();
+}
+
+std::vector<std::string> SecretAttachments::LeftBehind() const {
+  std::vector<std::string> volumes;
+  if (secrets_ == nullptr) return volumes;
+  for (const SecretRecords::Record& record : records_.List()) {
+    if (record.is_left) volumes.push_back(record.secret.volume_id);
+  }
+  return volumes;
+}
+
+absl::Status SecretAttachments::RemoveLeft(const std::string& volume_id, absl::Time deadline) {
+  const std::optional<SecretRecords::Record> record = records_.Find(volume_id);
+  if (!record || !record->is_left) return absl::OkStatus();
+  const absl::StatusOr<bool> removed = secrets_->Remove(volume_id, Shortly(deadline));
+  if (removed.ok()) records_.Remove(volume_id);
+  return removed.status();
+}
+
+absl::StatusOr<VolumeSecret> SecretAttachments::Unmapped(const std::string& volume_id, absl::Time deadline) {
+  if (secrets_ == nullptr) return NotAttached(volume_id);
+  Found found = Find(volume_id, deadline);
+  if (!found.ok()) return found.status();
+  if (!found->has_value() || !(*found)->note.is_attachment) return NotAttached(volume_id);
+  return **std::move(found);
+}
+
+absl::Status SecretAttachments::Amend(const VolumeSecret& secret, absl::Time deadline) {
+  const absl::StatusOr<bool> amended = secrets_->Amend(secret.volume_id, secret.note, deadline);
+  if (!amended.ok()) return amended.status();
+  return records_.Write({.secret = secret});
 }
 
 absl::StatusOr<Attachment> SecretAttachments::Describe(const std::string& volume_id, absl::StatusOr<Mapping> mapping,
                                                        absl::Time deadline) {
   const bool mapped = mapping.ok();
-  if (!mapped && !HasReason(mapping.status(), Reason::kNotAttached)) return mapping.status();
-  if (secrets_ == nullptr)
-    return mapped ? absl::StatusOr<Attachment>(Attachment(*std::move(mapping))) : mapping.status();
-  const Found found = secrets_->Find(volume_id, mapped ? Shortly(deadline) : deadline);
+  if (!mapped && (secrets_ == nullptr || !HasReason(mapping.status(), Reason::kNotAttached))) return mapping.status();
   if (!mapped) {
-    if (!found.ok()) return found.status();
-    if (!found->has_value() || !(*found)->note.is_attachment) return mapping.status();
-    return AttachmentOf(**found);
+    const absl::StatusOr<VolumeSecret> secret = Unmapped(volume_id, deadline);
+    if (!secret.ok()) return HasReason(secret.status(), Reason::kNotAttached) ? mapping.status() : secret.status();
+    return AttachmentOf(*secret);
   }
   Attachment attachment(*std::move(mapping));
+  if (secrets_ == nullptr) return attachment;
+  const Found found = Find(volume_id, Shortly(deadline));
   if (found.ok()) Complete(attachment, found->has_value() ? &**found : nullptr);
   return attachment;
 }
@@ -161,7 +265,7 @@ AttachmentList SecretAttachments::List(std::vector<Mapping> mappings, absl::Time
   AttachmentList list;
   for (Mapping& mapping : mappings) list.attachments.emplace_back(std::move(mapping));
   if (secrets_ == nullptr) return list;
-  const absl::StatusOr<std::vector<VolumeSecret>> secrets = secrets_->List(deadline);
+  const absl::StatusOr<std::vector<VolumeSecret>> secrets = FindAll(deadline);
   if (!secrets.ok()) {
     list.unreachable.emplace_back("libvirt");
     return list;
@@ -181,38 +285,11 @@ AttachmentList SecretAttachments::List(std::vector<Mapping> mappings, absl::Time
 
 absl::Status SecretAttachments::CheckNotAttached(const std::string& volume_id, absl::Time deadline) {
   if (secrets_ == nullptr) return absl::OkStatus();
-  const Found found = secrets_->Find(volume_id, deadline);
+  const Found found = Find(volume_id, deadline);
   if (!found.ok()) return found.status();
   if (!found->has_value() || !(*found)->note.is_attachment) return absl::OkStatus();
   return MakeError(Reason::kDeviceInUse, absl::StrCat("volume ", volume_id, " is attached; detach it first"),
                    {{"volume_id", volume_id}, {"libvirt_secret_uuid", (*found)->uuid}});
-}
-
-// A secret that was there and is not any more ended with libvirtd.
-void SecretAttachments::Complete(Attachment& attachment, const VolumeSecret* secret) {
-  const bool whole = secret != nullptr && secret->has_value;
-  if (whole) Remember(attachment.volume_id);
-  if (secret != nullptr) attachment.libvirt_secret_uuid = secret->uuid;
-  if (whole || (secret == nullptr && !Remembers(attachment.volume_id))) return;
-  if (attachment.state != MappingState::kActive) return;
-  attachment.state = MappingState::kBroken;
-  attachment.state_reason = secret == nullptr ? "its libvirt secret is gone; attach it again"
-                                              : "its libvirt secret has no value; attach it again";
-}
-
-void SecretAttachments::Remember(const std::string& volume_id) {
-  const std::lock_guard lock(mutex_);
-  with_secret_.insert(volume_id);
-}
-
-void SecretAttachments::Forget(const std::string& volume_id) {
-  const std::lock_guard lock(mutex_);
-  with_secret_.erase(volume_id);
-}
-
-bool SecretAttachments::Remembers(const std::string& volume_id) {
-  const std::lock_guard lock(mutex_);
-  return with_secret_.contains(volume_id);
 }
 
 }  // namespace volcrypt

@@ -1,9 +1,8 @@
 #pragma once
 
-#include <mutex>
 #include <optional>
-#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -13,30 +12,40 @@
 #include "agent/attach_sequence.h"
 #include "agent/attachment.h"
 #include "agent/libvirt/volume_secrets.h"
+#include "agent/secret_records.h"
 
 namespace volcrypt {
 
 // What libvirt knows of attachments: the secrets beside mappings, and the attachments that QEMU decrypts, of which the
-// secret is all there is. Without secrets every question has the empty answer. Remembers only, for as long as the
-// agent runs, whose mappings had a secret, so that a loss in libvirt is noticed. Thread-safe.
+// secret is all there is. Without secrets every question has the empty answer. A secret that was registered and that
+// libvirt does not have any more is found as one that is lost, and its attachment as broken. Thread-safe.
 class SecretAttachments {
  public:
   // `secrets` may be null and outlives this.
-  explicit SecretAttachments(VolumeSecrets* secrets) : secrets_(secrets) {}
+  SecretAttachments(VolumeSecrets* secrets, SecretRecords records) : secrets_(secrets), records_(std::move(records)) {}
 
   bool IsOn() const { return secrets_ != nullptr; }
 
   // What an attach meets. LIBVIRT_UNAVAILABLE only when the call wants a secret: nothing else stops for libvirt.
-  // ATTACHED_DIFFERENTLY when the volume is attached in the other mode.
+  // ATTACHED_DIFFERENTLY when the volume is attached in the other mode, DEVICE_IN_USE when QEMU decrypts another volume
+  // on this device.
   absl::StatusOr<std::optional<VolumeSecret>> FindFor(const AttachCall& call, absl::Time deadline);
   // Puts the secret of what was attached, or finds it there and right. Sets answer.libvirt_secret_uuid.
   // ATTACHED_DIFFERENTLY when what is there is another attachment of the volume.
   absl::Status Register(const AttachCall& call, const std::optional<VolumeSecret>& there, AttachAnswer& answer,
                         absl::Time deadline);
 
-  // After the mapping has gone, or was found not to be there. Fills was_attached, and volume_id when a device was
-  // named.
-  absl::Status Detach(const DetachRequest& request, bool keep, DetachAnswer& answer, absl::Time deadline);
+  // What QEMU decrypts on this device; nothing when there is none. The device itself may be gone.
+  absl::StatusOr<std::optional<std::string>> VolumeOver(const std::string& device, absl::Time deadline);
+  // After the mapping has gone, or was found not to be there. Fills was_attached.
+  absl::Status Detach(bool keep, DetachAnswer& answer, absl::Time deadline);
+  // The volumes that were detached while libvirt was away, and one of them's secret: false when there is none left.
+  std::vector<std::string> LeftBehind() const;
+  absl::Status RemoveLeft(const std::string& volume_id, absl::Time deadline);
+
+  // Of a volume that QEMU decrypts; NOT_ATTACHED.
+  absl::StatusOr<VolumeSecret> Unmapped(const std::string& volume_id, absl::Time deadline);
+  absl::Status Amend(const VolumeSecret& secret, absl::Time deadline);
 
   // Adds what libvirt knows to what the kernel knows; of a volume without mapping, `mapping` is NOT_ATTACHED.
   absl::StatusOr<Attachment> Describe(const std::string& volume_id, absl::StatusOr<Mapping> mapping,
@@ -46,16 +55,15 @@ class SecretAttachments {
   absl::Status CheckNotAttached(const std::string& volume_id, absl::Time deadline);
 
  private:
-  absl::StatusOr<std::optional<VolumeSecret>> FindAttached(const DetachRequest& request, const std::string& volume_id,
-                                                           absl::Time deadline);
-  void Complete(Attachment& attachment, const VolumeSecret* secret);
-  void Remember(const std::string& volume_id);
-  void Forget(const std::string& volume_id);
-  bool Remembers(const std::string& volume_id);
+  absl::StatusOr<std::optional<VolumeSecret>> Find(const std::string& volume_id, absl::Time deadline);
+  absl::StatusOr<std::vector<VolumeSecret>> FindAll(absl::Time deadline);
+  absl::Status CheckDeviceFree(const AttachCall& call) const;
 
   VolumeSecrets* const secrets_;
-  std::mutex mutex_;
-  std::set<std::string> with_secret_;
+  const SecretRecords records_;
 };
+
+// The attachment of which the secret is all there is.
+Attachment AttachmentOf(const VolumeSecret& secret);
 
 }  // namespace volcrypt

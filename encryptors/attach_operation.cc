@@ -138,6 +138,11 @@ absl::StatusOr<AttachResult> AttachOperation::OpenFormatted(const BackingDevice&
     if (!sector.ok()) return sector.status();
     if (absl::Status status = CheckLuks1Sector(*sector); !status.ok()) return status;
   }
+  if (!request_.attached_as_uuid.empty()) {
+    absl::StatusOr<Mapping> attached = DescribeAttached(device, *content.header, request_);
+    if (!attached.ok()) return attached.status();
+    return AttachResult{.outcome = AttachOutcome::kAlreadyAttached, .mapping = *std::move(attached)};
+  }
   if (key_ == nullptr) return AttachResult{.outcome = AttachOutcome::kKeyNeeded};
   if (absl::Status status = CompleteInterruptedFormat(content); !status.ok()) return status;
   if (!request_.leave_unmapped) exclusive.Reset();  // libcryptsetup claims the device itself while it activates

@@ -51,6 +51,8 @@ struct AttachRequest {
   std::vector<std::string> allowed_ciphers;  // beyond the helper's own list nothing is ever allowed
   // For QEMU, which decrypts itself: stops after the verified open and makes no mapping. LUKS1 alone.
   bool leave_unmapped = false;
+  // With it: the volume is known to be attached so, as this LUKS UUID. While the device holds that, no key is needed.
+  std::string attached_as_uuid;
   // A volume that is attached already is answered only when the key opens it.
   bool check_key = false;
 };

@@ -39,4 +39,16 @@ absl::StatusOr<Mapping> DescribeUnmapped(const BackingDevice& device, const Luks
                  .key = request.key};
 }
 
+absl::StatusOr<Mapping> DescribeAttached(const BackingDevice& device, const LuksHeader& header,
+                                         const AttachRequest& request) {
+  if (header.uuid == request.attached_as_uuid) return DescribeUnmapped(device, header, request);
+  return MakeError(Reason::kAttachedDifferently,
+                   absl::StrCat("volume ", request.volume_id, " is already attached with another LUKS header (UUID ",
+                                request.attached_as_uuid, "); detach it first"),
+                   {{"volume_id", request.volume_id},
+                    {"differs", "LUKS header"},
+                    {"attached", request.attached_as_uuid},
+                    {"device", device.Path()}});
+}
+
 }  // namespace volcrypt

@@ -24,4 +24,9 @@ absl::StatusOr<Mapping> OpenUnmapped(const BackingDevice& device, crypt_device* 
 absl::StatusOr<Mapping> DescribeUnmapped(const BackingDevice& device, const LuksHeader& header,
                                          const AttachRequest& request);
 
+// The same of a volume that is known to be attached as request.attached_as_uuid. ATTACHED_DIFFERENTLY: the header is
+// another one now.
+absl::StatusOr<Mapping> DescribeAttached(const BackingDevice& device, const LuksHeader& header,
+                                         const AttachRequest& request);
+
 }  // namespace volcrypt

@@ -84,6 +84,12 @@ absl::Status ValidateFirstUse(const AttachRequest& request) {
   if (request.leave_unmapped && request.may_format && request.encryption.format != Format::kLuks1) {
     return InvalidField("encryption.format", "must be LUKS1 where QEMU decrypts");
   }
+  if (!request.attached_as_uuid.empty()) {
+    if (!IsUuid(request.attached_as_uuid)) return InvalidField("attached_as_uuid", "must be a lower-case UUID");
+    if (!request.leave_unmapped || request.may_format) {
+      return InvalidField("attached_as_uuid", "is of what QEMU decrypts, and that is never formatted");
+    }
+  }
   if (request.format_as_uuid.empty()) return absl::OkStatus();
   if (!IsUuid(request.format_as_uuid)) return InvalidField("format_as_uuid", "must be a lower-case UUID");
   if (!request.may_format || request.read_only) {

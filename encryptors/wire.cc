@@ -91,6 +91,7 @@ helper::AttachRequest ToWire(const AttachRequest& request) {
   for (const std::string& cipher : request.allowed_ciphers) wire.add_allowed_ciphers(cipher);
   wire.set_leave_unmapped(request.leave_unmapped);
   wire.set_check_key(request.check_key);
+  wire.set_attached_as_uuid(request.attached_as_uuid);
   return wire;
 }
 
@@ -107,6 +108,7 @@ absl::StatusOr<AttachRequest> FromWire(const helper::AttachRequest& wire) {
                        .format_as_uuid = wire.format_as_uuid(),
                        .allowed_ciphers = {wire.allowed_ciphers().begin(), wire.allowed_ciphers().end()},
                        .leave_unmapped = wire.leave_unmapped(),
+                       .attached_as_uuid = wire.attached_as_uuid(),
                        .check_key = wire.check_key()};
 }
 

@@ -127,9 +127,16 @@ class PutWork : public LibvirtWork {
     return Secret(virSecretDefineXML(connection, SecretXml(definition).c_str(), kNoFlags));
   }
 
+  // libvirt would take another usage's definition for a change of that secret.
+  std::string FreeUuid(virConnectPtr connection) const {
+    if (definition_.uuid.empty()) return "";
+    const Secret taken(virSecretLookupByUUIDString(connection, definition_.uuid.c_str()));
+    return taken == nullptr && LastErrorIs(VIR_ERR_NO_SECRET) ? definition_.uuid : "";
+  }
+
   // False: somebody else was faster.
   absl::StatusOr<bool> Create(virConnectPtr connection, const IsAwaited& is_awaited) {
-    const Secret secret = Define(connection, "", /*has_value=*/false);
+    const Secret secret = Define(connection, FreeUuid(connection), /*has_value=*/false);
     if (secret == nullptr) {
       absl::Status failed = LibvirtError(absl::StrCat("no libvirt secret can be made for ", definition_.volume_id));
       // libvirt has no code of its own for a usage that is taken.
@@ -219,6 +226,32 @@ class RemoveWork : public LibvirtWork {
   const std::string volume_id_;
 };
 
+class AmendWork : public LibvirtWork {
+ public:
+  explicit AmendWork(SecretDefinition definition) : definition_(std::move(definition)) {}
+
+  absl::Status Run(virConnectPtr connection, const IsAwaited&) override {
+    was_there = false;
+    const absl::StatusOr<Secret> secret = Lookup(connection, definition_.volume_id);
+    if (!secret.ok() || *secret == nullptr) return secret.status();
+    const absl::StatusOr<std::optional<Found>> found = Read(secret->get(), definition_.volume_id);
+    if (!found.ok()) return found.status();
+    if (!found->has_value() || !(*found)->is_ours) return absl::OkStatus();
+    definition_.uuid = (*found)->secret.uuid;
+    definition_.has_value = (*found)->secret.has_value;
+    const Secret amended(virSecretDefineXML(connection, SecretXml(definition_).c_str(), kNoFlags));
+    if (amended == nullptr)
+      return LibvirtError(absl::StrCat("libvirt secret ", definition_.uuid, " cannot be described"));
+    was_there = true;
+    return absl::OkStatus();
+  }
+
+  bool was_there = false;
+
+ private:
+  SecretDefinition definition_;
+};
+
 class ListWork : public LibvirtWork {
  public:
   absl::Status Run(virConnectPtr connection, const IsAwaited&) override {
@@ -258,13 +291,21 @@ LibvirtSecrets::LibvirtSecrets(std::string uri, Lifetime lifetime)
 
 LibvirtSecrets::~LibvirtSecrets() = default;
 
-absl::StatusOr<PutSecret> LibvirtSecrets::Put(const std::string& volume_id, const SecretNote& note, SecretBytes value,
-                                              absl::Time deadline) {
+absl::StatusOr<PutSecret> LibvirtSecrets::Put(const std::string& volume_id, const std::string& uuid,
+                                              const SecretNote& note, SecretBytes value, absl::Time deadline) {
   const auto work = std::make_shared<PutWork>(
-      SecretDefinition{.volume_id = volume_id, .note = note, .ephemeral = lifetime_ == Lifetime::kEphemeral},
+      SecretDefinition{
+          .uuid = uuid, .volume_id = volume_id, .note = note, .ephemeral = lifetime_ == Lifetime::kEphemeral},
       std::move(value));
   if (absl::Status done = connection_->Run(work, deadline); !done.ok()) return done;
   return work->result;
+}
+
+absl::StatusOr<bool> LibvirtSecrets::Amend(const std::string& volume_id, const SecretNote& note, absl::Time deadline) {
+  const auto work = std::make_shared<AmendWork>(
+      SecretDefinition{.volume_id = volume_id, .note = note, .ephemeral = lifetime_ == Lifetime::kEphemeral});
+  if (absl::Status done = connection_->Run(work, deadline); !done.ok()) return done;
+  return work->was_there;
 }
 
 absl::StatusOr<std::optional<VolumeSecret>> LibvirtSecrets::Find(const std::string& volume_id, absl::Time deadline) {

@@ -23,8 +23,9 @@ class LibvirtSecrets : public VolumeSecrets {
   LibvirtSecrets(std::string uri, Lifetime lifetime);
   ~LibvirtSecrets() override;
 
-  absl::StatusOr<PutSecret> Put(const std::string& volume_id, const SecretNote& note, SecretBytes value,
-                                absl::Time deadline) override;
+  absl::StatusOr<PutSecret> Put(const std::string& volume_id, const std::string& uuid, const SecretNote& note,
+                                SecretBytes value, absl::Time deadline) override;
+  absl::StatusOr<bool> Amend(const std::string& volume_id, const SecretNote& note, absl::Time deadline) override;
   absl::StatusOr<std::optional<VolumeSecret>> Find(const std::string& volume_id, absl::Time deadline) override;
   absl::StatusOr<bool> Remove(const std::string& volume_id, absl::Time deadline) override;
   absl::StatusOr<std::vector<VolumeSecret>> List(absl::Time deadline) override;

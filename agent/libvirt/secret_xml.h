@@ -1,10 +1,10 @@
-// The XML of secrets (https://libvirt.org/formatsecret.html), made and read without libvirt. What could need escaping
-// is percent-encoded first, so that no text of ours ever does.
+// The XML of secrets (https://libvirt.org/formatsecret.html), made and read without libvirt.
 #pragma once
 
 #include <optional>
 #include <string>
 
+#include "agent/libvirt/secret_note.h"
 #include "agent/libvirt/volume_secrets.h"
 
 namespace volcrypt {
@@ -21,10 +21,6 @@ struct SecretDefinition {
 std::string SecretXml(const SecretDefinition& definition);
 
 // What the description in a secret's XML says; nothing unless it is one that SecretXml wrote.
-struct SecretDescription {
-  SecretNote note;
-  bool has_value = false;
-};
 std::optional<SecretDescription> ParseSecretXml(const std::string& xml);
 
 // For <source> of a domain's disk that QEMU decrypts (https://libvirt.org/formatstorageencryption.html).

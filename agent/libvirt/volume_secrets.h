@@ -31,6 +31,7 @@ struct VolumeSecret {
   std::string volume_id;
   std::string uuid;
   bool has_value = false;  // false: its making was interrupted; putting it again repairs it
+  bool is_lost = false;    // this host recorded it and libvirt does not have it: it ended with libvirtd
   SecretNote note;
 };
 
@@ -48,9 +49,12 @@ class VolumeSecrets {
  public:
   virtual ~VolumeSecrets() = default;
 
-  // Makes the secret and sets its value, or nothing is left. One of ours that is there gets this value and note.
-  virtual absl::StatusOr<PutSecret> Put(const std::string& volume_id, const SecretNote& note, SecretBytes value,
-                                        absl::Time deadline) = 0;
+  // Makes the secret and sets its value, or nothing is left. One of ours that is there gets this value and note. A new
+  // one gets `uuid`, of one that was lost, unless that is empty or somebody else's by now.
+  virtual absl::StatusOr<PutSecret> Put(const std::string& volume_id, const std::string& uuid, const SecretNote& note,
+                                        SecretBytes value, absl::Time deadline) = 0;
+  // Changes the note alone. False: there is none of ours.
+  virtual absl::StatusOr<bool> Amend(const std::string& volume_id, const SecretNote& note, absl::Time deadline) = 0;
   // Nothing also when the volume's secret is somebody else's.
   virtual absl::StatusOr<std::optional<VolumeSecret>> Find(const std::string& volume_id, absl::Time deadline) = 0;
   // False: there was none of ours.

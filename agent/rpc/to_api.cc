@@ -144,7 +144,10 @@ v1::Attachment ToApi(const Attachment& attachment, Detail detail) {
   }
   if (attachment.libvirt_secret_uuid.empty()) return out;
   out.set_libvirt_secret_uuid(attachment.libvirt_secret_uuid);
-  out.set_disk_encryption_xml(DiskEncryptionXml(attachment.libvirt_secret_uuid));
+  // What a mapping shows is decrypted already.
+  if (attachment.mode == AttachMode::kLibvirtSecret) {
+    out.set_disk_encryption_xml(DiskEncryptionXml(attachment.libvirt_secret_uuid));
+  }
   return out;
 }
 

@@ -54,9 +54,12 @@ grpc::Status VolumeEncryptorService::ExtendVolume(grpc::ServerContext* context, 
                                        .about = {{"volume", request->volume_id()}, {"key", request->key().key_id()}},
                                        .may_ask_key_manager = true};
   return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
-    const absl::StatusOr<ExtendResult> result = attacher_.Extend(FromApi(*request, call.IsAdmin()), call.ForKeys());
+    const absl::StatusOr<ExtendAnswer> result = attacher_.Extend(FromApi(*request, call.IsAdmin()), call.ForKeys());
     if (!result.ok()) return result.status();
-    *response->mutable_attachment() = ToApi(result->mapping, Detail::kOne);
+    Attachment attachment(result->mapping);
+    if (!result->unmapped_secret_uuid.empty()) attachment.mode = AttachMode::kLibvirtSecret;
+    attachment.libvirt_secret_uuid = result->unmapped_secret_uuid;
+    *response->mutable_attachment() = ToApi(attachment, Detail::kOne);
     response->set_previous_size_bytes(result->previous_size_bytes);
     return absl::OkStatus();
   });

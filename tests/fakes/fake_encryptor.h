@@ -71,6 +71,11 @@ class FakeEncryptor : public Encryptor {
       blank.resume_uuid = device.resume_uuid;
       return blank;
     }
+    if (!request.attached_as_uuid.empty()) {
+      if (device.luks_uuid != request.attached_as_uuid)
+        return MakeError(Reason::kAttachedDifferently, "another header");
+      return Answer(AttachOutcome::kAlreadyAttached, Map(request, device));
+    }
     if (key == nullptr) return Answer(AttachOutcome::kKeyNeeded, {});
     if (format) {
       device.blank = false;
@@ -126,6 +131,7 @@ class FakeEncryptor : public Encryptor {
     if (!it->second.blank) {
       LuksHeader& header = inspection.luks.emplace();
       header.uuid = it->second.luks_uuid;
+      header.data_offset_bytes = uint64_t{2} << 20;
       header.volume_id = it->second.token_volume_id;
       header.key = it->second.token_key;
     }

@@ -19,15 +19,29 @@ class FakeVolumeSecrets : public VolumeSecrets {
   std::map<std::string, std::string> values;  // made-up keys of tests only
   std::vector<std::string> calls;
 
-  absl::StatusOr<PutSecret> Put(const std::string& volume_id, const SecretNote& note, SecretBytes value,
-                                absl::Time) override {
+  absl::StatusOr<PutSecret> Put(const std::string& volume_id, const std::string& uuid, const SecretNote& note,
+                                SecretBytes value, absl::Time) override {
     const std::lock_guard lock(mutex_);
     calls.push_back("put " + volume_id);
     if (is_away) return Away();
     const bool created = !secrets.contains(volume_id);
-    secrets[volume_id] = {.volume_id = volume_id, .uuid = "uuid-of-" + volume_id, .has_value = true, .note = note};
+    const std::string made = uuid.empty() ? "uuid-" + std::to_string(++made_) + "-of-" + volume_id : uuid;
+    VolumeSecret& secret = secrets[volume_id];
+    if (created) secret = {.volume_id = volume_id, .uuid = made};
+    secret.has_value = true;
+    secret.note = note;
     values[volume_id] = std::string(value.Bytes().begin(), value.Bytes().end());
-    return PutSecret{.uuid = "uuid-of-" + volume_id, .created = created};
+    return PutSecret{.uuid = secret.uuid, .created = created};
+  }
+
+  absl::StatusOr<bool> Amend(const std::string& volume_id, const SecretNote& note, absl::Time) override {
+    const std::lock_guard lock(mutex_);
+    calls.push_back("amend " + volume_id);
+    if (is_away) return Away();
+    const auto found = secrets.find(volume_id);
+    if (found == secrets.end()) return false;
+    found->second.note = note;
+    return true;
   }
 
   absl::StatusOr<std::optional<VolumeSecret>> Find(const std::string& volume_id, absl::Time) override {
@@ -55,6 +69,7 @@ class FakeVolumeSecrets : public VolumeSecrets {
  private:
   static absl::Status Away() { return MakeError(Reason::kLibvirtUnavailable, "away on purpose"); }
 
+  int made_ = 0;
   std::mutex mutex_;
 };
 

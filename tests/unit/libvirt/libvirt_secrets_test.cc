@@ -3,7 +3,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <libvirt/libvirt.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -13,6 +12,7 @@
 
 #include "absl/time/clock.h"
 #include "encryptors/reason.h"
+#include "tests/unit/libvirt/admin.h"
 #include "tests/unit/libvirt/libvirtd_process.h"
 
 namespace volcrypt {
@@ -22,42 +22,6 @@ using testing::HasSubstr;
 
 constexpr char kVolume[] = "vol-1";
 constexpr char kForeignUuid[] = "11111111-2222-4333-8444-555555555555";
-
-// The test's own view, by libvirt's plain interface.
-class Admin {
- public:
-  explicit Admin(const std::string& uri) : connection_(virConnectOpen(uri.c_str())) {}
-  Admin(const Admin&) = delete;
-  Admin& operator=(const Admin&) = delete;
-  ~Admin() { virConnectClose(connection_); }
-
-  // Empty: there is none.
-  std::string XmlOf(const std::string& volume_id) {
-    virSecretPtr secret = virSecretLookupByUsage(connection_, VIR_SECRET_USAGE_TYPE_VOLUME, volume_id.c_str());
-    if (secret == nullptr) return "";
-    char* const xml = virSecretGetXMLDesc(secret, 0);
-    const std::string text = xml;
-    free(xml);
-    virSecretFree(secret);
-    return text;
-  }
-  void Define(const std::string& xml) {
-    virSecretPtr secret = virSecretDefineXML(connection_, xml.c_str(), 0);
-    ASSERT_NE(secret, nullptr);
-    virSecretFree(secret);
-  }
-  bool Undefine(const std::string& volume_id) {
-    virSecretPtr secret = virSecretLookupByUsage(connection_, VIR_SECRET_USAGE_TYPE_VOLUME, volume_id.c_str());
-    if (secret == nullptr) return false;
-    const bool done = virSecretUndefine(secret) == 0;
-    virSecretFree(secret);
-    return done;
-  }
-  int Count() { return virConnectNumOfSecrets(connection_); }
-
- private:
-  virConnectPtr connection_;
-};
 
 SecretBytes Value(const std::string& text) {
   SecretBytes value = *SecretBytes::Allocate(text.size());
@@ -74,7 +38,7 @@ bool IsAway(const absl::Status& status) { return HasReason(status, Reason::kLibv
 class LibvirtSecretsTest : public testing::Test {
  protected:
   absl::StatusOr<PutSecret> Put(const std::string& value = "value", const std::string& volume_id = kVolume) {
-    return secrets_.Put(volume_id, Note(), Value(value), Soon());
+    return secrets_.Put(volume_id, "", Note(), Value(value), Soon());
   }
   // What persistent secrets show of their value: the content of the file, or "none".
   std::string StoredValue(const std::string& uuid) const {
@@ -104,10 +68,10 @@ TEST_F(LibvirtSecretsTest, PutSecretIsEphemeralPrivateDescribedAndFound) {
 }
 
 TEST_F(LibvirtSecretsTest, PuttingAgainKeepsTheSecretAndGivesItTheNewValue) {
-  const auto first = persistent_.Put(kVolume, Note(), Value("one"), Soon());
+  const auto first = persistent_.Put(kVolume, "", Note(), Value("one"), Soon());
   ASSERT_TRUE(first.ok()) << first.status();
   EXPECT_EQ(StoredValue(first->uuid), "b25l");
-  const auto second = persistent_.Put(kVolume, {.device = "/dev/sdc"}, Value("two"), Soon());
+  const auto second = persistent_.Put(kVolume, "", {.device = "/dev/sdc"}, Value("two"), Soon());
   ASSERT_TRUE(second.ok()) << second.status();
   EXPECT_FALSE(second->created);
   EXPECT_EQ(second->uuid, first->uuid);
@@ -117,10 +81,50 @@ TEST_F(LibvirtSecretsTest, PuttingAgainKeepsTheSecretAndGivesItTheNewValue) {
 
 TEST_F(LibvirtSecretsTest, ConfiguredLifetimeIsThatOfAnAdoptedSecretToo) {
   const auto put = Put("one");
-  ASSERT_TRUE(persistent_.Put(kVolume, Note(), Value("one"), Soon()).ok());
+  ASSERT_TRUE(persistent_.Put(kVolume, "", Note(), Value("one"), Soon()).ok());
   EXPECT_EQ(StoredValue(put->uuid), "b25l");
   ASSERT_TRUE(Put("one").ok());
   EXPECT_EQ(StoredValue(put->uuid), "none");
+}
+
+TEST_F(LibvirtSecretsTest, LostSecretComesBackUnderItsUuid) {
+  const auto first = Put();
+  ASSERT_TRUE(first.ok()) << first.status();
+  libvirtd_.Kill();
+  libvirtd_.Start();
+  const auto again = secrets_.Put(kVolume, first->uuid, Note(), Value("value"), Soon());
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->uuid, first->uuid);
+  EXPECT_TRUE(again->created);
+}
+
+TEST_F(LibvirtSecretsTest, UuidThatIsSomebodyElsesByNowIsNotTakenFromThem) {
+  Admin admin(libvirtd_.Uri());
+  for (const char* const usage :
+       {"<usage type='ceph'><name>vol-1</name></usage>", "<usage type='volume'><volume>vol-2</volume></usage>"}) {
+    admin.Define(std::string("<secret ephemeral='yes' private='no'><uuid>") + kForeignUuid + "</uuid>" + usage +
+                 "</secret>");
+    const auto put = secrets_.Put(kVolume, kForeignUuid, Note(), Value("value"), Soon());
+    ASSERT_TRUE(put.ok()) << put.status();
+    EXPECT_NE(put->uuid, kForeignUuid);
+    EXPECT_EQ(admin.Count(), 2);
+    EXPECT_TRUE(admin.UndefineByUuid(kForeignUuid));
+    EXPECT_TRUE(admin.Undefine(kVolume));
+  }
+}
+
+TEST_F(LibvirtSecretsTest, AmendedNoteLeavesUuidAndValueAlone) {
+  const auto put = persistent_.Put(kVolume, "", Note(), Value("one"), Soon());
+  SecretNote note = Note();
+  note.size_bytes *= 2;
+  ASSERT_TRUE(*persistent_.Amend(kVolume, note, Soon()));
+  const auto found = *secrets_.Find(kVolume, Soon());
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->note, note);
+  EXPECT_TRUE(found->has_value);
+  EXPECT_EQ(found->uuid, put->uuid);
+  EXPECT_EQ(StoredValue(put->uuid), "b25l");
+  EXPECT_FALSE(*secrets_.Amend("vol-2", note, Soon()));
 }
 
 TEST_F(LibvirtSecretsTest, SecretOfSomebodyElseIsNamedAndLeftAlone) {
@@ -133,6 +137,7 @@ TEST_F(LibvirtSecretsTest, SecretOfSomebodyElseIsNamedAndLeftAlone) {
   EXPECT_THAT(put.status().message(), HasSubstr(kForeignUuid));
   EXPECT_FALSE(secrets_.Find(kVolume, Soon())->has_value());
   EXPECT_FALSE(*secrets_.Remove(kVolume, Soon()));
+  EXPECT_FALSE(*secrets_.Amend(kVolume, Note(), Soon()));
   EXPECT_TRUE(secrets_.List(Soon())->empty());
   EXPECT_EQ(admin.XmlOf(kVolume), before);
 }
@@ -143,7 +148,7 @@ TEST_F(LibvirtSecretsTest, SecretWithoutValueIsSeenAndRepaired) {
                "</uuid><description>volcrypt incomplete mode=libvirt</description><usage type='volume'>"
                "<volume>vol-1</volume></usage></secret>");
   EXPECT_FALSE((*secrets_.Find(kVolume, Soon()))->has_value);
-  const auto put = persistent_.Put(kVolume, Note(), Value("one"), Soon());
+  const auto put = persistent_.Put(kVolume, "", Note(), Value("one"), Soon());
   ASSERT_TRUE(put.ok()) << put.status();
   EXPECT_TRUE(put->created);
   EXPECT_EQ(put->uuid, kForeignUuid);
@@ -153,12 +158,12 @@ TEST_F(LibvirtSecretsTest, SecretWithoutValueIsSeenAndRepaired) {
 
 TEST_F(LibvirtSecretsTest, RefusedValueLeavesNoSecretBehind) {
   Admin admin(libvirtd_.Uri());
-  EXPECT_TRUE(IsAway(secrets_.Put(kVolume, Note(), SecretBytes(), Soon()).status()));
+  EXPECT_TRUE(IsAway(secrets_.Put(kVolume, "", Note(), SecretBytes(), Soon()).status()));
   EXPECT_EQ(admin.Count(), 0);
   admin.Define(
       "<secret ephemeral='yes' private='yes'><description>volcrypt incomplete mode=host</description>"
       "<usage type='volume'><volume>vol-1</volume></usage></secret>");
-  EXPECT_TRUE(IsAway(secrets_.Put(kVolume, Note(), SecretBytes(), Soon()).status()));
+  EXPECT_TRUE(IsAway(secrets_.Put(kVolume, "", Note(), SecretBytes(), Soon()).status()));
   EXPECT_EQ(admin.Count(), 0);
 }
 
@@ -166,7 +171,7 @@ TEST_F(LibvirtSecretsTest, UnusableStateDirectoryLeavesNothingAndSparesEphemeral
   std::filesystem::create_directories(std::filesystem::path(libvirtd_.SecretsDirectory()).parent_path());
   std::filesystem::remove_all(libvirtd_.SecretsDirectory());
   std::ofstream(libvirtd_.SecretsDirectory()) << "in the way";
-  EXPECT_TRUE(IsAway(persistent_.Put(kVolume, Note(), Value("one"), Soon()).status()));
+  EXPECT_TRUE(IsAway(persistent_.Put(kVolume, "", Note(), Value("one"), Soon()).status()));
   EXPECT_EQ(Admin(libvirtd_.Uri()).Count(), 0);
   EXPECT_TRUE(Put().ok());
 }
@@ -202,7 +207,7 @@ TEST_F(LibvirtSecretsTest, ConcurrentPutsOfOneVolumeMakeOneSecretAndAllSucceed) 
   for (int i = 0; i < kThreads; ++i) {
     agents.push_back(std::make_unique<LibvirtSecrets>(libvirtd_.Uri(), LibvirtSecrets::Lifetime::kEphemeral));
     threads.emplace_back([&results, &agents, i] {
-      results[static_cast<size_t>(i)] = agents[static_cast<size_t>(i)]->Put(kVolume, Note(), Value("same"), Soon());
+      results[static_cast<size_t>(i)] = agents[static_cast<size_t>(i)]->Put(kVolume, "", Note(), Value("same"), Soon());
     });
   }
   for (std::thread& thread : threads) thread.join();
@@ -224,7 +229,7 @@ TEST_F(LibvirtSecretsTest, ManyVolumesAtOnceEachGetTheirSecret) {
 
 TEST_F(LibvirtSecretsTest, EphemeralSecretsEndWithLibvirtdAndPersistentOnesDoNot) {
   ASSERT_TRUE(Put("value", "vol-1").ok());
-  ASSERT_TRUE(persistent_.Put("vol-2", Note(), Value("value"), Soon()).ok());
+  ASSERT_TRUE(persistent_.Put("vol-2", "", Note(), Value("value"), Soon()).ok());
   libvirtd_.Kill();
   libvirtd_.Start();
   // On the connection that was lost, which nobody has noticed yet.
@@ -255,7 +260,7 @@ TEST_F(LibvirtSecretsTest, StoppedLibvirtdCostsNoCallMoreThanItsDeadline) {
     const absl::Time begin = absl::Now();
     LibvirtSecrets fresh(libvirtd_.Uri(), LibvirtSecrets::Lifetime::kEphemeral);
     LibvirtSecrets& secrets = connected ? secrets_ : fresh;
-    const auto put = secrets.Put("vol-2", Note(), Value("value"), begin + absl::Seconds(1));
+    const auto put = secrets.Put("vol-2", "", Note(), Value("value"), begin + absl::Seconds(1));
     EXPECT_TRUE(IsAway(put.status())) << put.status();
     EXPECT_LT(absl::Now() - begin, absl::Seconds(2)) << connected;
   }
@@ -275,8 +280,8 @@ TEST_F(LibvirtSecretsTest, StoppedLibvirtdIsNoticedWithoutADeadline) {
 TEST_F(LibvirtSecretsTest, SecretThatNobodyWaitedForIsNotLeftBehind) {
   ASSERT_TRUE(Put().ok());
   libvirtd_.Stop();
-  EXPECT_FALSE(secrets_.Put("vol-2", Note(), Value("value"), absl::Now() + absl::Milliseconds(300)).ok());
-  EXPECT_FALSE(secrets_.Put("vol-3", Note(), Value("value"), absl::Now() + absl::Milliseconds(300)).ok());
+  EXPECT_FALSE(secrets_.Put("vol-2", "", Note(), Value("value"), absl::Now() + absl::Milliseconds(300)).ok());
+  EXPECT_FALSE(secrets_.Put("vol-3", "", Note(), Value("value"), absl::Now() + absl::Milliseconds(300)).ok());
   libvirtd_.Continue();
   // Behind the two in the queue.
   const auto all = secrets_.List(Soon());

@@ -64,7 +64,7 @@ TEST(LibvirtMemoryTest, NothingOfAValueIsLeftAfterItWasSet) {
   EXPECT_EQ(CopiesInMemory(), 1);
   for (int i = 0; i < 3; ++i) {
     if (i > 0) value = Value();
-    ASSERT_TRUE(secrets.Put("vol-1", {}, std::move(value), absl::Now() + absl::Seconds(20)).ok());
+    ASSERT_TRUE(secrets.Put("vol-1", "", {}, std::move(value), absl::Now() + absl::Seconds(20)).ok());
     // The connection's thread lets go of its copy a moment after it has answered; this call comes behind that.
     ASSERT_TRUE(secrets.Find("vol-1", absl::Now() + absl::Seconds(20)).ok());
     EXPECT_EQ(CopiesInMemory(), 0);
