@@ -17,11 +17,11 @@ class LibvirtdProcess {
   void Stop();  // SIGSTOP: the kernel accepts connections, and nobody answers
   void Continue();
 
+  std::string Socket() const { return directory_ + "/run/libvirt/libvirt-sock"; }
   std::string Uri() const { return "secret:///session?socket=" + Socket(); }
   std::string SecretsDirectory() const { return directory_ + "/config/libvirt/secrets"; }
 
  private:
-  std::string Socket() const { return directory_ + "/run/libvirt/libvirt-sock"; }
   void PrepareDirectory();
 
   std::string directory_;
