@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
 #include "tools/volcryptctl/attach_options.h"
 #include "tools/volcryptctl/attachment_text.h"
@@ -20,10 +21,17 @@ std::string ResultWord(const v1::AttachVolumeResponse& response) {
   return response.formatted() ? "formatted and attached" : "attached";
 }
 
+// The volume as a disk of a domain.
+struct GivenTo {
+  std::string domain;
+  std::string target;
+};
+
 void PrintAttached(Session& session, const v1::AttachVolumeResponse& response,
-                   const std::optional<v1::KeyReference>& new_key) {
+                   const std::optional<v1::KeyReference>& new_key, const std::optional<GivenTo>& given) {
   if (session.output == Output::kJson) {
     nlohmann::ordered_json object = ToJson(response);
+    if (given) object["domain"] = {{"name", given->domain}, {"target", given->target}};
     if (new_key) object["new_key"] = ToJson(*new_key);
     PrintJson(session.out, object);
     return;
@@ -38,8 +46,22 @@ void PrintAttached(Session& session, const v1::AttachVolumeResponse& response,
   KeyValues lines;
   lines.Add("result", ResultWord(response));
   AddAttachment(lines, attachment);
+  if (given) lines.Add("domain", absl::StrCat(given->domain, ", disk ", given->target));
   if (new_key && !attachment.has_key()) lines.Add("key", KeyText(*new_key));
   lines.Print(session.out);
+}
+
+// To the domain, if one was named, and then to the user.
+absl::Status Finish(const AttachOptions& options, Session& session, const v1::AttachVolumeResponse& response,
+                    const std::optional<v1::KeyReference>& new_key) {
+  std::optional<GivenTo> given;
+  if (!options.domain.name.empty()) {
+    absl::StatusOr<std::string> target = GiveToDomain(session, options.domain, response);
+    if (!target.ok()) return target.status();
+    given = GivenTo{.domain = options.domain.name, .target = *std::move(target)};
+  }
+  PrintAttached(session, response, new_key, given);
+  return absl::OkStatus();
 }
 
 absl::Status RunAttach(const AttachOptions& options, Session& session) {
@@ -47,21 +69,16 @@ absl::Status RunAttach(const AttachOptions& options, Session& session) {
   if (!options.new_key) {
     const auto response = session.client.Call(&v1::VolumeEncryptorService::Stub::AttachVolume, request);
     if (!response.ok()) return response.status();
-    PrintAttached(session, *response, std::nullopt);
-    return absl::OkStatus();
+    return Finish(options, session, *response, std::nullopt);
   }
   const absl::StatusOr<v1::KeyReference> key = CreateKeyFor(session, options.volume_id, options.key_manager);
   if (!key.ok()) return key.status();
   *request.mutable_key() = *key;
   const auto response = session.client.Call(&v1::VolumeEncryptorService::Stub::AttachVolume, request);
   if (!response.ok()) return SettleNewKey(session, *key, response.status());
-  if (!response->already_attached()) {
-    PrintAttached(session, *response, *key);
-    return absl::OkStatus();
-  }
-  PrintAttached(session, *response, std::nullopt);
+  if (!response->already_attached()) return Finish(options, session, *response, *key);
   DropUnneededKey(session, *key);
-  return absl::OkStatus();
+  return Finish(options, session, *response, std::nullopt);
 }
 
 void AddKeyOptions(const CommandApp& app, AttachOptions& options) {
@@ -93,6 +110,15 @@ void AddUseOptions(const CommandApp& app, AttachOptions& options) {
   app.AddFlag("--libvirt-secret", options.libvirt_secret, "Register a libvirt secret besides the mapping");
 }
 
+void AddDomainOptions(const CommandApp& app, DomainOptions& options) {
+  app.AddOption("--domain", options.name,
+                "Virtual machine that gets the volume as a disk, live and in its configuration");
+  app.AddOption("--target", options.target, "The disk's name there, sdX or vdX; else the first that is free",
+                {.needs = "--domain"});
+  app.AddOption("--connect", options.uri, "URI of the libvirt that has the domain; else libvirt's own choice",
+                {.needs = "--domain"});
+}
+
 }  // namespace
 
 void AddAttachCommand(const CommandApp& root, Command& selected) {
@@ -105,8 +131,12 @@ void AddAttachCommand(const CommandApp& root, Command& selected) {
   AddKeyOptions(app, *options);
   AddEncryptionOptions(app, *options);
   AddUseOptions(app, *options);
+  AddDomainOptions(app, options->domain);
   app.OnUse([options, &selected] {
     if (options->device.empty() && options->mode != "libvirt") FailMissing("DEVICE");
+    if (options->device.empty() && !options->domain.name.empty()) {
+      FailUsage("attach", "--domain needs DEVICE: what a disk without one is made of is not known here");
+    }
     selected = [options](Session& session) { return RunAttach(*options, session); };
   });
 }

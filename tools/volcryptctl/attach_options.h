@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "tools/volcryptctl/domain_disk.h"
 #include "volcrypt/v1/volume_encryptor.pb.h"
 
 namespace volcrypt::ctl {
@@ -24,6 +25,7 @@ struct AttachOptions {
   bool read_only = false;
   bool allow_discards = false;
   bool libvirt_secret = false;
+  DomainOptions domain;
 };
 
 // The request without a new key. A relative path counts from the current directory.

@@ -5,6 +5,7 @@
 
 #include "tools/volcryptctl/detach_all.h"
 #include "tools/volcryptctl/device_argument.h"
+#include "tools/volcryptctl/domain_disk.h"
 #include "tools/volcryptctl/json_output.h"
 #include "tools/volcryptctl/printable.h"
 
@@ -18,10 +19,14 @@ struct DetachOptions {
   bool all = false;
   bool deferred = false;
   bool keep_libvirt_secret = false;
+  DomainOptions domain;
 };
 
-absl::Status RunDetach(const v1::DetachVolumeRequest& request, Session& session) {
-  const auto response = session.client.Call(&v1::VolumeEncryptorService::Stub::DetachVolume, request);
+absl::Status RunDetach(const DetachOptions& options, Session& session) {
+  const v1::DetachVolumeRequest& request = options.request;
+  const auto response = options.domain.name.empty()
+                            ? session.client.Call(&v1::VolumeEncryptorService::Stub::DetachVolume, request)
+                            : TakeFromDomain(session, options.domain, request);
   if (!response.ok()) return response.status();
   if (session.output == Output::kJson) {
     PrintJson(session.out, *response);
@@ -35,6 +40,7 @@ absl::Status RunDetach(const v1::DetachVolumeRequest& request, Session& session)
 void CheckTarget(const DetachOptions& options) {
   const int targets = (options.volume_id.empty() ? 0 : 1) + (options.device.empty() ? 0 : 1) + (options.all ? 1 : 0);
   if (targets != 1) FailUsage("detach", "needs exactly one of VOLUME_ID, --device DEVICE and --all");
+  if (!options.domain.name.empty() && options.volume_id.empty()) FailUsage("detach", "--domain needs VOLUME_ID");
 }
 
 }  // namespace
@@ -50,6 +56,11 @@ void AddDetachCommand(const CommandApp& root, Command& selected) {
   app.AddFlag("--deferred", options->deferred, "If it is in use, detach when the last user closes it");
   app.AddFlag("--keep-libvirt-secret", options->keep_libvirt_secret,
               "Leave the volume's libvirt secret, for the reboot of a guest");
+  app.AddOption(
+      "--domain", options->domain.name,
+      "Virtual machine that has the volume as a disk: take it from there first, live and in the configuration");
+  app.AddOption("--connect", options->domain.uri, "URI of the libvirt that has the domain; else libvirt's own choice",
+                {.needs = "--domain"});
   app.OnUse([options, &selected] {
     CheckTarget(*options);
     options->request.set_volume_id(options->volume_id);
@@ -57,7 +68,7 @@ void AddDetachCommand(const CommandApp& root, Command& selected) {
     options->request.set_deferred(options->deferred);
     options->request.set_keep_libvirt_secret(options->keep_libvirt_secret);
     selected = [options](Session& session) {
-      return options->all ? DetachAll(options->request, session) : RunDetach(options->request, session);
+      return options->all ? DetachAll(options->request, session) : RunDetach(*options, session);
     };
   });
 }

@@ -26,6 +26,10 @@ inline constexpr absl::string_view kUsageReason = "USAGE";
 inline constexpr absl::string_view kNotConfirmedReason = "NOT_CONFIRMED";
 inline constexpr absl::string_view kUnreachableReason = "AGENT_UNREACHABLE";
 
+inline constexpr absl::string_view kDomainNotFoundReason = "DOMAIN_NOT_FOUND";
+inline constexpr absl::string_view kDomainRefusedReason = "DOMAIN_REFUSED";
+inline constexpr absl::string_view kDiskNotReleasedReason = "DISK_NOT_RELEASED";
+
 struct ReasonExit {
   absl::string_view reason;
   ExitStatus status;
@@ -34,6 +38,9 @@ struct ReasonExit {
 inline constexpr std::array kReasonExits = {
     ReasonExit{kUsageReason, ExitStatus::kUsage},
     ReasonExit{kNotConfirmedReason, ExitStatus::kUsage},
+    ReasonExit{kDomainNotFoundReason, ExitStatus::kNotFound},
+    ReasonExit{kDiskNotReleasedReason, ExitStatus::kInUse},
+    ReasonExit{kDomainRefusedReason, ExitStatus::kRefused},
     ReasonExit{"INVALID_FIELD", ExitStatus::kUsage},
     ReasonExit{"INVALID_VOLUME_ID", ExitStatus::kUsage},
     ReasonExit{"INVALID_KEY_ID", ExitStatus::kUsage},

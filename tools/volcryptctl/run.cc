@@ -38,6 +38,7 @@ absl::Status RunCommand(const CommandLine& line, std::ostream& out, std::ostream
                   .err = err,
                   .output = line.output,
                   .quiet = line.quiet,
+                  .timeout = line.timeout,
                   .yes = line.yes};
   if (absl::Status status = line.command(session); !status.ok()) return status;
   // A full disk or a closed pipe must not look like success.

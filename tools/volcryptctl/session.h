@@ -5,6 +5,7 @@
 #include <ostream>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "tools/volcryptctl/client.h"
 #include "tools/volcryptctl/environment.h"
 
@@ -19,8 +20,9 @@ struct Session {
   std::ostream& out;
   std::ostream& err;
   Output output = Output::kTable;
-  bool quiet = false;  // with tables: nothing but the essential value
-  bool yes = false;    // destructive commands need no confirmation
+  bool quiet = false;                         // with tables: nothing but the essential value
+  absl::Duration timeout = absl::Minutes(1);  // of each call
+  bool yes = false;                           // destructive commands need no confirmation
 };
 
 // A command line that was understood.
