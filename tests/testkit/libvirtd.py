@@ -1,5 +1,6 @@
 """A libvirtd of the test's own, with the directories that libvirt has compiled in: only for the throw-away node."""
 
+import json
 import os
 import pwd
 import signal
@@ -40,16 +41,18 @@ DOMAIN = """
 
 
 class Libvirtd:
-    """In system mode, as root. Everybody may connect to it: access control is not what is tested."""
+    """In system mode, as root. Without access control everybody may do everything; with it, polkit says who may what."""
 
     uri = "qemu:///system"
 
-    def __init__(self, out):
+    def __init__(self, out, access_control=False):
         self._process = None
         self.log_path = os.path.join(out, "libvirtd.log")
         os.makedirs("/etc/libvirt", exist_ok=True)
         with open("/etc/libvirt/libvirtd.conf", "w", encoding="utf-8") as file:
-            file.write('auth_unix_rw = "none"\nauth_unix_ro = "none"\nunix_sock_rw_perms = "0777"\n')
+            auth = "polkit" if access_control else "none"
+            file.write(f'auth_unix_rw = "{auth}"\nauth_unix_ro = "{auth}"\nunix_sock_rw_perms = "0777"\n')
+            file.write(f"access_drivers = {json.dumps(['polkit'] if access_control else [])}\n")
             file.write(f'log_outputs = "2:file:{self.log_path}"\n')
         with open("/etc/libvirt/qemu.conf", "w", encoding="utf-8") as file:
             file.write(QEMU_CONF)
@@ -139,6 +142,35 @@ class Libvirtd:
             file.write(DOMAIN.format(name=name))
         self.virsh("define", path)
         self.virsh("start", name)
+
+    def remove_domain(self, name):
+        self.ensure()
+        self.try_virsh("destroy", name)
+        self.try_virsh("undefine", name)
+
+    def query(self, domain, command, **arguments):
+        """QEMU's answer to a command of its protocol."""
+        request = json.dumps({"execute": command, "arguments": arguments})
+        return json.loads(self.virsh("qemu-monitor-command", domain, request))["return"]
+
+    def write_as_guest(self, domain, device, offset, length, byte):
+        """By the guest's device. Whether it was written, only reading tells."""
+        command = f'qemu-io -d {device} "write -P {byte:#x} {offset} {length}"'
+        said = self.virsh("qemu-monitor-command", domain, "--hmp", command)
+        assert said == "", said
+
+    def reads_as_guest(self, domain, node, offset, length, byte):
+        """Whether QEMU, asked for what its block node has there, gives this byte and nothing else."""
+        socket = f"/run/nbd-of-{domain}"
+        self.query(domain, "nbd-server-start", addr={"type": "unix", "data": {"path": socket}})
+        try:
+            self.query(domain, "nbd-server-add", device=node, name="disk")
+            command = ["qemu-io", "-r", "-f", "raw", "-c", f"read -P {byte:#x} {offset} {length}", f"nbd+unix:///disk?socket={socket}"]
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+        finally:
+            self.query(domain, "nbd-server-stop")
+        assert f"read {length}/{length} bytes" in done.stdout or "verification failed" in done.stdout, done
+        return "verification failed" not in done.stdout
 
     def disks(self, domain, inactive=False):
         """{target: the disk's element}."""

@@ -22,13 +22,17 @@ class LibvirtCase(NodeCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.libvirtd = Libvirtd(paths.OUT)
+        cls.libvirtd = cls.make_libvirtd()
         cls.libvirtd.start()
         cls.addClassCleanup(cls.libvirtd.kill)
         cls.agent.configure(cls.config)
         cls.addClassCleanup(cls.agent.restart)
         cls.addClassCleanup(cls.agent.configure, CONFIG)
         cls.agent.restart()
+
+    @classmethod
+    def make_libvirtd(cls):
+        return Libvirtd(paths.OUT)
 
     def tearDown(self):
         self.libvirtd.ensure()
