@@ -6,6 +6,7 @@
 #include "absl/time/clock.h"
 #include "agent/error_precedence.h"
 #include "agent/request_fields.h"
+#include "agent/unmapped_size.h"
 #include "encryptors/passphrase.h"
 #include "encryptors/reason.h"
 
@@ -199,33 +200,15 @@ absl::StatusOr<ExtendResult> Attacher::ExtendMapped(const Mapping& mapping, cons
 absl::StatusOr<ExtendAnswer> Attacher::ExtendUnmapped(const std::string& volume_id, absl::Time deadline) {
   absl::StatusOr<VolumeSecret> secret = secret_attachments_.Unmapped(volume_id, deadline);
   if (!secret.ok()) return secret.status();
-  SecretNote& note = secret->note;
-  const ErrorMetadata metadata = {{"volume_id", volume_id}, {"device", note.device}, {"attached", "QEMU decrypts it"}};
-  if (note.device.empty()) {
-    return MakeError(Reason::kAttachedDifferently,
-                     absl::StrCat("volume ", volume_id, " is attached without a device of this host; resize it where ",
-                                  "it is stored, and tell QEMU (virsh blockresize)"),
-                     metadata);
-  }
-  const absl::StatusOr<Inspection> found = Inspect(note.device, deadline);
+  if (absl::Status has = CheckHasDevice(*secret); !has.ok()) return has;
+  const absl::StatusOr<Inspection> found = Inspect(secret->note.device, deadline);
   if (!found.ok()) return found.status();
-  if (!found->luks || found->luks->uuid != note.luks_uuid) {
-    return MakeError(Reason::kAttachedDifferently,
-                     absl::StrCat("volume ", volume_id, " is attached as LUKS ", note.luks_uuid, ", which device ",
-                                  note.device, " does not hold; detach it first"),
-                     metadata);
-  }
-  const uint64_t offset = found->luks->data_offset_bytes;
-  if (found->size_bytes < offset || found->size_bytes - offset < note.size_bytes) {
-    return MakeError(Reason::kDeviceTooSmall,
-                     absl::StrCat("device ", note.device, " has ", found->size_bytes, " bytes; the volume has ",
-                                  note.size_bytes, " and begins at ", offset),
-                     metadata);
-  }
+  const absl::StatusOr<uint64_t> size_bytes = SizeForGuest(*secret, *found);
+  if (!size_bytes.ok()) return size_bytes.status();
   ExtendAnswer answer;
-  answer.previous_size_bytes = note.size_bytes;
-  note.size_bytes = found->size_bytes - offset;
-  if (note.size_bytes != answer.previous_size_bytes) {
+  answer.previous_size_bytes = secret->note.size_bytes;
+  secret->note.size_bytes = *size_bytes;
+  if (*size_bytes != answer.previous_size_bytes) {
     if (absl::Status amended = secret_attachments_.Amend(*secret, deadline); !amended.ok()) return amended;
   }
   answer.mapping = AttachmentOf(*secret);

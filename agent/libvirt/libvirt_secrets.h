@@ -19,8 +19,8 @@ class LibvirtSecrets : public VolumeSecrets {
   // Ephemeral secrets live in libvirtd's memory and end with it; persistent ones are plain base64 on libvirt's disk.
   enum class Lifetime : uint8_t { kEphemeral, kPersistent };
 
-  // Does not connect yet.
-  LibvirtSecrets(std::string uri, Lifetime lifetime);
+  // Does not connect yet. Of a qemu:/// URI only the place counts.
+  LibvirtSecrets(const std::string& uri, Lifetime lifetime);
   ~LibvirtSecrets() override;
 
   absl::StatusOr<PutSecret> Put(const std::string& volume_id, const std::string& uuid, const SecretNote& note,
