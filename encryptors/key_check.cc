@@ -14,7 +14,6 @@
 #include "encryptors/luks.h"
 #include "encryptors/mapping_description.h"
 #include "encryptors/reason.h"
-#include "encryptors/unique_fd.h"
 
 namespace volcrypt {
 namespace {
@@ -48,8 +47,14 @@ absl::Status CheckKeyOpens(dev_t backing, const std::string& luks_uuid, const st
   const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat status {};
   if (!fd.IsValid() || fstat(fd.Get(), &status) != 0) return Unreadable(path, strerror(errno));
-  if (!S_ISBLK(status.st_mode) || status.st_rdev != backing)
+  if (!S_ISBLK(status.st_mode) || status.st_rdev != backing) {
     return Unreadable(path, "is not the device that is mapped");
+  }
+  return CheckKeyOpens(fd, path, luks_uuid, allowed_ciphers, key);
+}
+
+absl::Status CheckKeyOpens(const UniqueFd& fd, const std::string& path, const std::string& luks_uuid,
+                           const std::vector<std::string>& allowed_ciphers, const Key& key) {
   const absl::StatusOr<CryptDevice> crypt = LoadHeader(fd, path);
   if (!crypt.ok()) return crypt.status();
   if (luks_uuid != crypt_get_uuid(crypt->get())) {

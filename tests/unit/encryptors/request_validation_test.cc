@@ -49,6 +49,23 @@ const std::vector<BadAttach>& BadAttaches() {
        Reason::kInvalidField, "allowed_ciphers"},
       {"LUKS UUID", [](auto& r) { r.format_as_uuid = "6f9619ff"; }, Reason::kInvalidField, "format_as_uuid"},
       {"format without consent", [](auto& r) { r.may_format = false; }, Reason::kInvalidField, "format_as_uuid"},
+      {"LUKS2 for QEMU", [](auto& r) { r.leave_unmapped = true; }, Reason::kInvalidField, "encryption.format"},
+      {"attached with a mapping", [](auto& r) { r.attached_as_uuid = r.format_as_uuid; }, Reason::kInvalidField,
+       "attached_as_uuid"},
+      {"attached UUID",
+       [](auto& r) {
+         r.encryption.format = Format::kLuks1;
+         r.leave_unmapped = true;
+         r.attached_as_uuid = "6f9619ff";
+       },
+       Reason::kInvalidField, "attached_as_uuid"},
+      {"format of what is attached",
+       [](auto& r) {
+         r.encryption.format = Format::kLuks1;
+         r.leave_unmapped = true;
+         r.attached_as_uuid = r.format_as_uuid;
+       },
+       Reason::kInvalidField, "attached_as_uuid"},
       {"format read-only", [](auto& r) { r.read_only = true; }, Reason::kInvalidField, "format_as_uuid"},
   };
   return cases;
@@ -60,6 +77,17 @@ TEST(RequestValidation, WholeAttachRequestIsValid) {
 
 TEST(RequestValidation, SmallestAttachRequestIsValid) {
   EXPECT_TRUE(Validate(AttachRequest{.volume_id = "v", .device = "/dev/vdb"}).ok());
+}
+
+TEST(RequestValidation, AttachForQemuIsValid) {
+  AttachRequest request = SampleAttachRequest();
+  request.leave_unmapped = true;
+  request.encryption.format = Format::kLuks1;
+  EXPECT_TRUE(Validate(request).ok()) << Validate(request);
+  request.attached_as_uuid = request.format_as_uuid;
+  request.format_as_uuid.clear();
+  request.may_format = false;
+  EXPECT_TRUE(Validate(request).ok()) << Validate(request);
 }
 
 TEST(RequestValidation, EachSpoiledFieldIsRefusedByName) {

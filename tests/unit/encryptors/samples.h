@@ -24,7 +24,8 @@ inline AttachRequest SampleAttachRequest() {
           .allow_discards = true,
           .may_format = true,
           .format_as_uuid = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff",
-          .allowed_ciphers = {"aes-xts-plain64", "aes-cbc-essiv:sha256"}};
+          .allowed_ciphers = {"aes-xts-plain64", "aes-cbc-essiv:sha256"},
+          .check_key = true};
 }
 
 inline Mapping SampleMapping() {
@@ -79,7 +80,8 @@ inline auto Fields(const Encryption& e) {
 inline auto Fields(const KeyReference& k) { return std::make_tuple(k.key_manager, k.key_id); }
 inline auto Fields(const AttachRequest& r) {
   return std::make_tuple(r.volume_id, r.device, Fields(r.key), Fields(r.encryption), r.read_only, r.allow_discards,
-                         r.may_format, r.format_as_uuid, r.allowed_ciphers);
+                         r.may_format, r.format_as_uuid, r.allowed_ciphers, r.leave_unmapped, r.attached_as_uuid,
+                         r.check_key);
 }
 inline auto Fields(const Mapping& m) {
   return std::make_tuple(m.volume_id, m.state, m.state_reason, m.device, m.device_path, m.size_bytes, m.luks_uuid,

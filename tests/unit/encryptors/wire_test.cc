@@ -26,6 +26,16 @@ TEST(Wire, AttachRequestKeepsEveryField) {
   EXPECT_EQ(Fields(*got), Fields(request));
 }
 
+TEST(Wire, AttachRequestForQemuKeepsEveryField) {
+  const AttachRequest request{.volume_id = "vol-1",
+                              .device = "/dev/vdb",
+                              .leave_unmapped = true,
+                              .attached_as_uuid = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"};
+  const absl::StatusOr<AttachRequest> got = FromWire(ThroughBytes(ToWire(request)));
+  ASSERT_TRUE(got.ok()) << got.status();
+  EXPECT_EQ(Fields(*got), Fields(request));
+}
+
 TEST(Wire, AttachResultKeepsEveryField) {
   const absl::StatusOr<AttachResult> got = FromWire(ThroughBytes(ToWire(SampleAttachResult())));
   ASSERT_TRUE(got.ok()) << got.status();

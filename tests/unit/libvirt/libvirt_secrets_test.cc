@@ -290,6 +290,14 @@ TEST_F(LibvirtSecretsTest, SecretThatNobodyWaitedForIsNotLeftBehind) {
   EXPECT_EQ((*all)[0].volume_id, kVolume);
 }
 
+TEST_F(LibvirtSecretsTest, UriOfQemusDriverLeadsToTheSecretsOfTheSameLibvirtd) {
+  ASSERT_TRUE(Put().ok());
+  LibvirtSecrets secrets("qemu:///session?socket=" + libvirtd_.Socket(), LibvirtSecrets::Lifetime::kEphemeral);
+  const auto found = secrets.Find(kVolume, Soon());
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_TRUE(found->has_value());
+}
+
 TEST_F(LibvirtSecretsTest, NobodyAtTheSocketsPathSaysSo) {
   LibvirtSecrets nowhere("secret:///session?socket=/nonexistent/socket", LibvirtSecrets::Lifetime::kEphemeral);
   const auto found = nowhere.Find(kVolume, Soon());
