@@ -10,7 +10,7 @@ from harness.devices import mapping_path
 from testkit.libvirtd import Libvirtd
 
 RECORDS = os.path.join(paths.AGENT_STATE, "libvirt-secrets")
-LIBVIRT_CONFIG = CONFIG + '[libvirt]\nuri = "secret:///system"\n'
+LIBVIRT_CONFIG = CONFIG + '[libvirt]\nuri = "qemu:///system"\n'
 
 
 class LibvirtCase(NodeCase):
