@@ -31,7 +31,7 @@ absl::Status CallOver(UniqueFd client_end, absl::Duration timeout) {
   v1::GetInfoResponse response;
   const grpc::Status status = v1::AgentService::NewStub(channel)->GetInfo(&context, {}, &response);
   if (status.ok() || status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) return absl::OkStatus();
-  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+  return {static_cast<absl::StatusCode>(status.error_code()), status.error_message()};
 }
 
 }  // namespace volcrypt
