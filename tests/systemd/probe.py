@@ -127,6 +127,8 @@ TRIES = {
     "a priority": lambda: os.setpriority(os.PRIO_PROCESS, 0, -5),
     "AF_UNIX": lambda: open_socket(socket.AF_UNIX),
     "AF_INET": lambda: open_socket(socket.AF_INET),
+    "reach a private address": lambda: connect_to("10.1.2.3"),
+    "reach a public address": lambda: connect_to("198.51.100.1"),
     "AF_INET6": lambda: open_socket(socket.AF_INET6),
     "AF_NETLINK": lambda: open_socket(socket.AF_NETLINK, socket.SOCK_RAW),
     "AF_PACKET": lambda: open_socket(AF_PACKET, socket.SOCK_RAW),

@@ -22,10 +22,10 @@ EVERYWHERE_REFUSED = {
     "open /dev/kmsg", "open /dev/fuse", "set a user id bit", "map writable and executable", "make memory executable",
     "a user namespace", "a mount namespace", "mount", "set the clock", "set the host name", "load a module", "swap",
     "reboot", "bpf", "read the kernel's log", "ptrace", "another personality", "real time", "other groups", "a priority",
-    "AF_PACKET", "AF_VSOCK",
+    "AF_PACKET", "AF_VSOCK", "reach a public address",
 }
 EVERYWHERE_ALLOWED = {"write /tmp", "AF_UNIX", "lock 4 MiB of memory"}
-AGENT_ALLOWED = {"write /var/lib/volcrypt", "AF_INET", "AF_INET6"}
+AGENT_ALLOWED = {"write /var/lib/volcrypt", "AF_INET", "AF_INET6", "reach a private address"}
 AGENT_REFUSED = {
     "write /run",
     "write /var/lib/volcrypt-helper", "write /run/volcrypt-helper/locks", "write /run/cryptsetup", "read /proc/devices",
@@ -35,7 +35,7 @@ HELPER_ALLOWED = {
     "write /var/lib/volcrypt-helper", "write /run/volcrypt-helper/locks", "write /run/cryptsetup", "read /proc/devices",
     "open /dev/mapper/control", "open /dev/loop-control", "open a block device", "AF_NETLINK", "AF_ALG",
 }
-HELPER_REFUSED = {"write /var/lib/volcrypt", "AF_INET", "AF_INET6"}
+HELPER_REFUSED = {"write /var/lib/volcrypt", "AF_INET", "AF_INET6", "reach a private address"}
 
 
 def installed(unit):
@@ -67,6 +67,14 @@ class Exposure(unittest.TestCase):
 
 class InForce(NodeCase):
     """A probe in the place of the program tries what the lines forbid."""
+
+    @classmethod
+    def setUpClass(cls):
+        run("ip", "route", "add", "default", "dev", "lo")  # so that packets get as far as the filter
+
+    @classmethod
+    def tearDownClass(cls):
+        run("ip", "route", "del", "default", "dev", "lo")
 
     def probe(self, unit):
         with open(installed(unit), encoding="utf-8") as file:
@@ -131,7 +139,8 @@ class InForce(NodeCase):
                "print(json.dumps({n: probe.outcome(probe.TRIES[n]) for n in sys.argv[2:]}))"
         harmless = ["write /usr", "write /etc", "write /run", "write /proc/sys", "open /dev/kmsg", "set a user id bit",
                     "map writable and executable", "make memory executable", "a mount namespace", "AF_PACKET", "AF_NETLINK",
-                    "a priority", "open a block device", "see PID 1", "read /proc/devices"]
+                    "a priority", "open a block device", "see PID 1", "read /proc/devices",
+                    "reach a private address", "reach a public address"]
         shown = subprocess.run(["/usr/bin/python3", "-B", "-c", code, os.path.dirname(PROBE), *harmless],
                                env=environment, capture_output=True, text=True, check=True).stdout
         self.assertEqual(json.loads(shown), {name: "ok" for name in harmless})
