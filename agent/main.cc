@@ -32,7 +32,7 @@ constexpr const char* kRuntimeDirectory = "/run/volcrypt";
 constexpr const char* kStateDirectory = "/var/lib/volcrypt";
 
 void PrintErrors(const ConfigResult& config) {
-  for (const ConfigError& error : config.errors) fprintf(stderr, "%s\n", ToString(error).c_str());
+  for (const ConfigError& error : config.errors) static_cast<void>(fprintf(stderr, "%s\n", ToString(error).c_str()));
 }
 
 // With a helper to start we end as the user volcrypt, where there is one; else as whoever started us.
@@ -46,7 +46,8 @@ int CheckConfig(ConfigResult config) {
   const std::optional<Account> user = geteuid() == 0 ? FindAccount(kUser) : std::nullopt;
   const absl::Status acting = user ? BecomeAccount(*user) : absl::OkStatus();
   if (!acting.ok()) {
-    fprintf(stderr, "cannot check as the user %s: %s\n", kUser, std::string(acting.message()).c_str());
+    static_cast<void>(
+        fprintf(stderr, "cannot check as the user %s: %s\n", kUser, std::string(acting.message()).c_str()));
     return EXIT_FAILURE;
   }
   const char* const credentials = std::getenv("CREDENTIALS_DIRECTORY");
@@ -142,7 +143,7 @@ absl::StatusOr<int> Serve(const CommandLine& line, const Config& config, Log& lo
 int Main(int argc, const char* const* argv) {
   const std::variant<CommandLine, ExitStatus> parsed = ParseCommandLine(argc, argv);
   if (const auto* const ended = std::get_if<ExitStatus>(&parsed)) return ended->status;
-  const CommandLine& line = std::get<CommandLine>(parsed);
+  const auto& line = std::get<CommandLine>(parsed);
   ConfigResult config = LoadConfig(line.config_path, line.config_named);
   if (line.check_config) return CheckConfig(std::move(config));
   PrintErrors(config);
@@ -169,13 +170,13 @@ static void BeforeLibraries() { wipes_freed_memory = volcrypt::MakeOpenSslWipeFr
 
 int main(int argc, char** argv) {
   if (!wipes_freed_memory) {
-    fprintf(stderr, "volcryptd: OpenSSL is in use already: what it frees cannot be wiped\n");
+    static_cast<void>(fprintf(stderr, "volcryptd: OpenSSL is in use already: what it frees cannot be wiped\n"));
     return EXIT_FAILURE;
   }
   try {
     return volcrypt::Main(argc, argv);
   } catch (const std::exception& error) {
-    fprintf(stderr, "volcryptd: %s\n", error.what());
+    static_cast<void>(fprintf(stderr, "volcryptd: %s\n", error.what()));
     return EXIT_FAILURE;
   }
 }
