@@ -19,7 +19,7 @@ using Text = std::unique_ptr<char, Free>;
 }  // namespace
 
 bool LastErrorIs(int code) {
-  const virErrorPtr error = virGetLastError();
+  const virError* const error = virGetLastError();
   return error != nullptr && error->code == code;
 }
 

@@ -36,7 +36,7 @@ absl::Status NoAnswer(const std::string& uri) {
 
 // The text of the remote side's death differs with the moment; nova tells it by the same codes and domains.
 bool LastErrorIsOfTheConnection() {
-  const virErrorPtr error = virGetLastError();
+  const virError* const error = virGetLastError();
   if (error == nullptr) return false;
   return error->domain == VIR_FROM_RPC || error->domain == VIR_FROM_REMOTE;
 }
@@ -155,7 +155,7 @@ absl::Status LibvirtConnection::Shared::Open() {
 }
 
 absl::Status LibvirtError(const std::string& what) {
-  const virErrorPtr error = virGetLastError();
+  const virError* const error = virGetLastError();
   const std::string said = error == nullptr || error->message == nullptr ? "no reason given" : error->message;
   ErrorMetadata metadata;
   if (error != nullptr) {

@@ -17,7 +17,7 @@ void SetUpLibvirt() {
   static std::once_flag done;
   std::call_once(done, [] {
     // A write to a connection that the other side has closed would end the process.
-    std::signal(SIGPIPE, SIG_IGN);
+    static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
     // Errors are returned; by default libvirt also prints them.
     virSetErrorFunc(nullptr, [](void*, virErrorPtr) {});
     virInitialize();

@@ -101,6 +101,7 @@ class ListWork : public LibvirtWork {
     if (count < 0) return LibvirtError("the secrets of libvirt cannot be listed");
     const std::unique_ptr<virSecretPtr, void (*)(void*)> array(all, free);
     std::vector<Secret> secrets;
+    secrets.reserve(static_cast<size_t>(count));
     for (int i = 0; i < count; ++i) secrets.emplace_back(all[i]);
     if (secrets.size() > kMaxListed) secrets.resize(kMaxListed);
     for (const Secret& secret : secrets) {

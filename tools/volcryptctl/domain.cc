@@ -40,7 +40,7 @@ constexpr absl::Duration kLeastTime = absl::Seconds(5);
 void SayNothing(void*, virErrorPtr) {}
 
 std::string Said() {
-  const virErrorPtr error = virGetLastError();
+  const virError* const error = virGetLastError();
   return error == nullptr || error->message == nullptr ? "no reason given" : error->message;
 }
 
@@ -49,7 +49,7 @@ absl::Status Unavailable(const std::string& message) {
 }
 
 bool ConnectionIsLost() {
-  const virErrorPtr error = virGetLastError();
+  const virError* const error = virGetLastError();
   return error != nullptr && (error->domain == VIR_FROM_RPC || error->domain == VIR_FROM_REMOTE);
 }
 
@@ -128,7 +128,7 @@ absl::StatusOr<std::string> Domain::ReadXml(Part part) const {
     return absl::OkStatus();
   });
   if (!done.ok()) return done;
-  return *std::move(answer);
+  return *answer;
 }
 
 absl::Status Domain::Attach(Part part, const std::string& device_xml) const {
@@ -141,7 +141,7 @@ absl::Status Domain::Attach(Part part, const std::string& device_xml) const {
 absl::Status Domain::Detach(Part part, const std::string& device_xml) const {
   return Bounded(deadline_, [handles = handles_, part, device_xml, name = name_]() -> absl::Status {
     if (virDomainDetachDeviceFlags(handles->domain, device_xml.c_str(), FlagOf(part)) == 0) return absl::OkStatus();
-    const virErrorPtr error = virGetLastError();
+    const virError* const error = virGetLastError();
     if (error != nullptr && error->code == VIR_ERR_DEVICE_MISSING) return absl::OkStatus();
     return Refused(absl::StrCat("domain ", name, " does not give the disk back"));
   });

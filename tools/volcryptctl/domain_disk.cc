@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <ranges>
 #include <utility>
 #include <vector>
 
@@ -91,7 +92,7 @@ absl::Status AwaitRelease(const Domain& domain, const Disk& disk) {
 }
 
 absl::Status DetachPart(const Domain& domain, Part part, const Disk& disk) {
-  const absl::Status asked = domain.Detach(part, ToXml(disk));
+  absl::Status asked = domain.Detach(part, ToXml(disk));
   if (part == Part::kConfig) return asked;
   // An earlier request may still be under way, which is as good.
   if (!asked.ok() && !absl::StrContains(asked.message(), "in the process of unplug")) return asked;
@@ -101,7 +102,7 @@ absl::Status DetachPart(const Domain& domain, Part part, const Disk& disk) {
 // Reversed, as they were attached.
 absl::Status DetachParts(const Domain& domain, const std::vector<Part>& parts, const Disk& disk) {
   absl::Status first;
-  for (auto part = parts.rbegin(); part != parts.rend(); ++part) first.Update(DetachPart(domain, *part, disk));
+  for (const Part part : std::ranges::reverse_view(parts)) first.Update(DetachPart(domain, part, disk));
   return first;
 }
 
@@ -112,8 +113,8 @@ struct Removed {
 
 absl::Status AttachAgain(const Domain& domain, const std::vector<Removed>& removed) {
   absl::Status first;
-  for (auto one = removed.rbegin(); one != removed.rend(); ++one) {
-    first.Update(domain.Attach(one->part, ToXml(one->disk)));
+  for (const Removed& one : std::ranges::reverse_view(removed)) {
+    first.Update(domain.Attach(one.part, ToXml(one.disk)));
   }
   return first;
 }
