@@ -186,10 +186,12 @@ class Released(DomainCase):
         self.take()
         self.assert_given_nowhere()
 
-    def test_qemu_does_not_open_a_volume_whose_secret_went_away(self):
-        self.attach_for_qemu(self.volume, self.disk, self.user_key)
+    def test_a_volume_whose_secret_went_away_opens_once_it_was_attached_again(self):
+        xml = self.attach_for_qemu(self.volume, self.disk, self.user_key).attachment.disk_encryption_xml
         self.libvirtd.undefine_secret(self.libvirtd.secrets()[self.volume])
+        self.assertIn("no secret", self.attach_by_hand(xml, status=1))
         self.give("--mode", "libvirt")
+        self.guest_writes("sda")
         self.take()
 
     def test_without_a_device_of_this_host_the_secret_opens_the_disk_that_the_caller_describes(self):
