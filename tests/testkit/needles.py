@@ -107,12 +107,12 @@ def _areas(pid):
 def process_that_holds(data, arguments=(), environment=None, user=None):
     """A process that has read the bytes into its memory; never this one, which holds them all. `user`: its uid."""
     code = "import sys; data = sys.stdin.buffer.readline(); print('ready', flush=True); sys.stdin.read()"
+    as_user = [] if user is None else ["setpriv", f"--reuid={user}", "--"]
     process = subprocess.Popen(
-        [sys.executable, "-I", "-c", code, *arguments],
+        [*as_user, sys.executable, "-I", "-c", code, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, **(environment or {})},
-        user=user,
     )
     try:
         process.stdin.write(data + b"\n")

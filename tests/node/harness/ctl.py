@@ -32,9 +32,12 @@ class Ctl:
     """volcryptctl; with `uid` as that user, in no other group than its own."""
 
     def __init__(self, endpoint=f"unix:{paths.SOCKET}", uid=None):
-        program = paths.CTL if uid is None else _where_anybody_finds_it(paths.CTL)
-        self._base = [program, "--endpoint", endpoint, "-o", "json"]
-        self._user = {} if uid is None else {"user": uid, "group": uid, "extra_groups": []}
+        options = ["--endpoint", endpoint, "-o", "json"]
+        self._base = [paths.CTL, *options]
+        if uid is not None:
+            # Not Popen's own way, which forks a process with gRPC's threads: on a node the copy has spoilt the original.
+            user = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--"]
+            self._base = [*user, _where_anybody_finds_it(paths.CTL), *options]
 
     def start(self, *arguments):
         """The running process, for calls that are meant to overlap; finish() turns it into a Result."""
@@ -44,7 +47,6 @@ class Ctl:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            **self._user,
         )
 
     def finish(self, process, timeout=120):

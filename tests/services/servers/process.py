@@ -1,7 +1,6 @@
 """A server in the foreground of a session of its own, so that all of it can be ended."""
 
 import atexit
-import ctypes
 import os
 import signal
 import socket
@@ -12,8 +11,9 @@ from testkit.waiting import wait_until
 # Debian's programs and modules, not those of whoever has a python3 of his own first in PATH.
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 PYTHON = "/usr/bin/python3"
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
+# A server dies with the tests. By a program of its own: code that Python runs between fork and exec runs in a copy of a
+# process with gRPC's threads, whose locks it may find taken.
+WITH_PARENT = ["setpriv", "--pdeathsig", "KILL", "--"]
 
 
 def free_ports(count):
@@ -35,10 +35,6 @@ def accepts_at(path):
     """Whether somebody listens at a Unix socket."""
     with socket.socket(socket.AF_UNIX) as client:
         return client.connect_ex(path) == 0
-
-
-def _die_with_parent():
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Process:
@@ -64,14 +60,13 @@ class Process:
             os.unlink(self.ready_file)
         with open(self.log_path, "ab") as log:
             self._process = subprocess.Popen(
-                self._command,
+                [*WITH_PARENT, *self._command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd=self._directory,
                 env=self._environment,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
             )
 
     def wait_until_ready(self, timeout=60):
