@@ -75,9 +75,7 @@ class Reload(NodeCase):
 
     def as_member(self):
         """volcryptctl as a user of the group, whom the socket lets in."""
-        ctl = Ctl(uid=OUTSIDER)
-        ctl._user["group"] = os.stat(paths.SOCKET).st_gid
-        return ctl
+        return Ctl(uid=OUTSIDER, gid=os.stat(paths.SOCKET).st_gid)
 
     def test_access_rules_come_into_force(self):
         pid, ctl = self.agent.pid, self.as_member()

@@ -29,14 +29,14 @@ class Result:
 
 
 class Ctl:
-    """volcryptctl; with `uid` as that user, in no other group than its own."""
+    """volcryptctl; with `uid` as that user, in no other group than its own, or `gid`."""
 
-    def __init__(self, endpoint=f"unix:{paths.SOCKET}", uid=None):
+    def __init__(self, endpoint=f"unix:{paths.SOCKET}", uid=None, gid=None):
         options = ["--endpoint", endpoint, "-o", "json"]
         self._base = [paths.CTL, *options]
         if uid is not None:
             # Not Popen's own way, which forks a process with gRPC's threads: on a node the copy has spoilt the original.
-            user = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--"]
+            user = ["setpriv", f"--reuid={uid}", f"--regid={uid if gid is None else gid}", "--clear-groups", "--"]
             self._base = [*user, _where_anybody_finds_it(paths.CTL), *options]
 
     def start(self, *arguments):
