@@ -110,7 +110,7 @@ void AttachSequence::LetGoOfKey() {
 
 absl::StatusOr<AttachAnswer> AttachSequence::RunSteps(bool mapped) {
   absl::StatusOr<AttachResult> result = Open(mapped);
-  if (!result.ok()) return OrBegunElsewhere(result.status());
+  if (!result.ok()) return Refused(result.status());
   // What comes after a volume was opened needs no key, and may wait for a key manager.
   if (result->outcome != AttachOutcome::kBlank) LetGoOfKey();
   switch (result->outcome) {
@@ -173,15 +173,29 @@ const absl::StatusOr<Key>& AttachSequence::FetchedKey() {
 
 // What another host's first use has written so far looks like damage or like somebody's data, and the advice for those
 // would destroy it. Where it can be seen to be half of a header, only the record knows which host can finish.
-absl::Status AttachSequence::OrBegunElsewhere(const absl::Status& refusal) const {
+absl::StatusOr<AttachAnswer> AttachSequence::Refused(const absl::Status& refusal) {
   if (!HasReason(refusal, Reason::kDeviceNotBlank) && !HasReason(refusal, Reason::kHeaderDamaged) &&
       !HasReason(refusal, Reason::kFormatIncomplete)) {
     return refusal;
   }
   if (request_.key.key_id.empty()) return refusal;
   const absl::Time deadline = std::min(Before(deadline_, 0.5), absl::Now() + kBookkeepingTime);
-  absl::Status begun = Dialogue().CheckBegunElsewhere(Until(deadline));
-  return begun.ok() ? refusal : begun;
+  FirstUseDialogue first_use = Dialogue();
+  if (absl::Status begun = first_use.CheckBegunElsewhere(Until(deadline)); !begun.ok()) return begun;
+  return OrFormattedMeanwhile(first_use, refusal);
+}
+
+// The refusal stands, unless another host ended the first use between the look at the device and that at the record:
+// then a second look, which formats nothing, finds a volume that opens.
+absl::StatusOr<AttachAnswer> AttachSequence::OrFormattedMeanwhile(FirstUseDialogue& first_use,
+                                                                  const absl::Status& refusal) {
+  if (!first_use.IsFormattedElsewhere() || !FetchedKey().ok()) return refusal;
+  absl::StatusOr<AttachResult> result = OpenWith(&*FetchedKey());
+  // What is open in this kernel is neither lost nor damaged.
+  if (HasReason(result.status(), Reason::kAttachedDifferently)) return result.status();
+  if (!result.ok() || result->outcome != AttachOutcome::kOpened) return refusal;
+  LetGoOfKey();
+  return Opened(first_use, *std::move(result));
 }
 
 absl::StatusOr<AttachAnswer> AttachSequence::FormatBlank(const std::string& resume_uuid) {
@@ -193,7 +207,7 @@ absl::StatusOr<AttachAnswer> AttachSequence::FormatBlank(const std::string& resu
     return checked.ok() ? key.status() : checked;
   }
   const absl::StatusOr<std::string> luks_uuid = first_use.Claim(resume_uuid, Until(Before(deadline_, 0.25)));
-  if (!luks_uuid.ok()) return luks_uuid.status();
+  if (!luks_uuid.ok()) return OrFormattedMeanwhile(first_use, luks_uuid.status());
   return Format(first_use, *luks_uuid);
 }
 

@@ -54,7 +54,8 @@ class AttachSequence {
   const absl::StatusOr<Key>& FetchedKey();
   void LetGoOfKey();
 
-  absl::Status OrBegunElsewhere(const absl::Status& refusal) const;
+  absl::StatusOr<AttachAnswer> Refused(const absl::Status& refusal);
+  absl::StatusOr<AttachAnswer> OrFormattedMeanwhile(FirstUseDialogue& first_use, const absl::Status& refusal);
   absl::StatusOr<AttachAnswer> FormatBlank(const std::string& resume_uuid);
   absl::StatusOr<AttachAnswer> Format(FirstUseDialogue& first_use, const std::string& luks_uuid);
   absl::StatusOr<AttachAnswer> Confirm(FirstUseDialogue& first_use, AttachResult result);

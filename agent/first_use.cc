@@ -69,12 +69,18 @@ absl::Status FirstUseDialogue::CheckBegunElsewhere(const KeyCall& call) {
   const absl::StatusOr<KeyMetadata> metadata = key_manager_.GetMetadata(key_id_, call);
   if (!metadata.ok()) return absl::OkStatus();
   const FirstUseRecord* const standing = FindRecord(*metadata, volume_id_);
-  const bool begun = standing != nullptr && standing->state == State::kClaimed && standing->host != host_;
+  if (standing == nullptr) return absl::OkStatus();
+  NoteFormattedElsewhere(*standing);
+  const bool begun = standing->state == State::kClaimed && standing->host != host_;
   return begun ? Judge(*standing, "").status() : absl::OkStatus();
 }
 
-absl::StatusOr<std::string> FirstUseDialogue::Judge(const FirstUseRecord& standing,
-                                                    const std::string& resume_uuid) const {
+void FirstUseDialogue::NoteFormattedElsewhere(const FirstUseRecord& standing) {
+  is_formatted_elsewhere_ = standing.state == State::kFormatted && standing.host != host_;
+}
+
+absl::StatusOr<std::string> FirstUseDialogue::Judge(const FirstUseRecord& standing, const std::string& resume_uuid) {
+  NoteFormattedElsewhere(standing);
   const ErrorMetadata metadata = {
       {"volume_id", volume_id_}, {"host", standing.host}, {"luks_uuid", standing.luks_uuid}, {"key_id", key_id_}};
   if (standing.state == State::kFormatted) {

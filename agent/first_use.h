@@ -25,6 +25,8 @@ class FirstUseDialogue {
   absl::Status Check(const std::string& resume_uuid, const KeyCall& call);
   // FORMAT_INCOMPLETE when another host has begun the first use and not confirmed it. OK also when nothing can be read.
   absl::Status CheckBegunElsewhere(const KeyCall& call);
+  // Whether the record that one of the above read last says that another host has formatted the volume.
+  bool IsFormattedElsewhere() const { return is_formatted_elsewhere_; }
   // Takes back the claim if it was made by this dialogue and not found standing.
   absl::Status Withdraw(const KeyCall& call);
   // The volume was formatted and is open.
@@ -42,7 +44,8 @@ class FirstUseDialogue {
  private:
   absl::StatusOr<std::string> ClaimWithoutPermission(const FirstUseRecord& claim, const std::string& resume_uuid,
                                                      const KeyCall& call);
-  absl::StatusOr<std::string> Judge(const FirstUseRecord& standing, const std::string& resume_uuid) const;
+  absl::StatusOr<std::string> Judge(const FirstUseRecord& standing, const std::string& resume_uuid);
+  void NoteFormattedElsewhere(const FirstUseRecord& standing);
   FirstUseRecord FormattedRecord(const std::string& luks_uuid, const FirstUseRecord* standing) const;
   void Warn(const std::string& what, const absl::Status& error);
   absl::Status WarnIfDispensable(const std::string& what, const absl::Status& error);
@@ -52,6 +55,7 @@ class FirstUseDialogue {
   const std::string volume_id_;
   const std::string host_;
   std::string claimed_uuid_;  // of a claim that this dialogue made and may take back
+  bool is_formatted_elsewhere_ = false;
   bool warned_not_held_ = false;
   std::vector<std::string> warnings_;
   absl::Status record_error_;

@@ -25,6 +25,38 @@ class AttachFirstUseTest : public AttacherTest {
       return result;
     };
   }
+
+  static AttachResult LookOf(AttachOutcome outcome) {
+    AttachResult result;
+    result.outcome = outcome;
+    return result;
+  }
+
+  // What a device shows while another host makes its header.
+  static std::vector<absl::StatusOr<AttachResult>> StaleLooks() {
+    std::vector<absl::StatusOr<AttachResult>> looks = {LookOf(AttachOutcome::kBlank)};
+    for (const Reason reason : {Reason::kDeviceNotBlank, Reason::kHeaderDamaged, Reason::kFormatIncomplete}) {
+      looks.emplace_back(MakeError(reason, "half of a header"));
+    }
+    return looks;
+  }
+
+  // The first look is answered with `first`, later ones as usual.
+  void AnswerFirstLook(const absl::StatusOr<AttachResult>& first) {
+    looks_ = 0;
+    encryptor_.on_attach = [this, first](const AttachRequest& request, const Key* key) {
+      return ++looks_ == 1 ? first : encryptor_.AttachAsUsual(request, key);
+    };
+  }
+
+  void AnswerLooks(const absl::StatusOr<AttachResult>& first, const absl::StatusOr<AttachResult>& later) {
+    looks_ = 0;
+    encryptor_.on_attach = [this, first, later](const AttachRequest&, const Key*) {
+      return ++looks_ == 1 ? first : later;
+    };
+  }
+
+  int looks_ = 0;
 };
 
 TEST_F(AttachFirstUseTest, BlankVolumeIsClaimedFormattedConfirmedAndThenAnswered) {
@@ -105,7 +137,9 @@ TEST_F(AttachFirstUseTest, RecordOfAnotherUseForbidsAndStays) {
     const std::string before = RecordOf();
     EXPECT_EQ(Outcome(Attach(Call(kBlank))), expected);
     EXPECT_EQ(RecordOf(), before);
-    EXPECT_EQ(encryptor_.calls, Calls({"attach vol-1"}));
+    // Where another host has formatted it the device is looked at once more.
+    const bool twice = state == State::kFormatted && host == kOtherHost;
+    EXPECT_EQ(encryptor_.calls, twice ? Calls({"attach vol-1", "attach vol-1"}) : Calls({"attach vol-1"}));
     EXPECT_TRUE(encryptor_.devices[kBlank].blank);
   }
 }
@@ -238,11 +272,63 @@ TEST_F(AttachFirstUseTest, WhatIsThereIsToldAsItIsUnlessAnotherHostHasBegun) {
   EXPECT_EQ(Outcome(Attach(Call(kFormatted))), "DEVICE_NOT_BLANK");
   PutRecord(State::kClaimed, kHost, kUuid);
   EXPECT_EQ(Outcome(Attach(Call(kFormatted))), "DEVICE_NOT_BLANK");
-  PutRecord(State::kFormatted, kOtherHost, kUuid);
-  EXPECT_EQ(Outcome(Attach(Call(kFormatted))), "DEVICE_NOT_BLANK");
   PutRecord(State::kClaimed, kOtherHost, kUuid);
   Fail(keys_->on_get_metadata, Reason::kKeyManagerUnavailable);
   EXPECT_EQ(Outcome(Attach(Call(kFormatted))), "DEVICE_NOT_BLANK");
+}
+
+TEST_F(AttachFirstUseTest, FirstUseThatAnotherHostEndedMeanwhileIsFoundByASecondLook) {
+  for (const absl::StatusOr<AttachResult>& first : StaleLooks()) {
+    Reset();
+    PutRecord(State::kFormatted, kOtherHost, kUuid);
+    AnswerFirstLook(first);
+    const absl::StatusOr<AttachAnswer> answer = Attach(Call(kFormatted));
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    EXPECT_FALSE(answer->formatted);
+    EXPECT_FALSE(answer->already_attached);
+    EXPECT_EQ(answer->mapping.luks_uuid, kUuid);
+    EXPECT_TRUE(encryptor_.mapped.contains(kVolume));
+    EXPECT_EQ(encryptor_.calls, Calls({"attach vol-1", "attach vol-1"}));
+    EXPECT_EQ(RecordOf(), std::string("formatted host-b ") + kUuid);
+  }
+}
+
+TEST_F(AttachFirstUseTest, SecondLookThatDoesNotOpenLeavesTheFirstRefusal) {
+  for (const absl::StatusOr<AttachResult>& first : StaleLooks()) {
+    const std::string refusal = first.ok() ? "VOLUME_HEADER_LOST" : Outcome(first.status());
+    for (const AttachOutcome second : {AttachOutcome::kBlank, AttachOutcome::kKeyNeeded, AttachOutcome::kFormatted,
+                                       AttachOutcome::kAlreadyAttached}) {
+      PutRecord(State::kFormatted, kOtherHost, kUuid);
+      AnswerLooks(first, LookOf(second));
+      EXPECT_EQ(Outcome(Attach(Call(kFormatted))), refusal);
+      EXPECT_EQ(looks_, 2);
+    }
+    for (const Reason reason : AllReasons()) {
+      PutRecord(State::kFormatted, kOtherHost, kUuid);
+      AnswerLooks(first, MakeError(reason, "at the second look"));
+      // Who finds the volume open knows more than the first look did.
+      const bool is_open = reason == Reason::kAttachedDifferently;
+      EXPECT_EQ(Outcome(Attach(Call(kFormatted))), is_open ? Name(reason) : refusal);
+      EXPECT_EQ(looks_, 2);
+      EXPECT_EQ(RecordOf(), std::string("formatted host-b ") + kUuid);
+    }
+  }
+}
+
+TEST_F(AttachFirstUseTest, SecondLookNeedsARecordOfAnotherHostsFormatAndTheKey) {
+  for (const absl::StatusOr<AttachResult>& first : StaleLooks()) {
+    const std::string refusal = first.ok() ? "VOLUME_HEADER_LOST" : Outcome(first.status());
+    PutRecord(State::kFormatted, kHost, kUuid);
+    AnswerFirstLook(first);
+    EXPECT_EQ(Outcome(Attach(Call(kFormatted))), refusal);
+    EXPECT_EQ(looks_, 1);
+    PutRecord(State::kFormatted, kOtherHost, kUuid);
+    Fail(keys_->on_get, Reason::kKeyAccessDenied);
+    AnswerFirstLook(first);
+    EXPECT_EQ(Outcome(Attach(Call(kFormatted))), refusal);
+    EXPECT_EQ(looks_, 1);
+    keys_->on_get = nullptr;
+  }
 }
 
 TEST_F(AttachFirstUseTest, NothingIsFormattedThatMayNotBe) {
