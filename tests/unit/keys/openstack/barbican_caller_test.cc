@@ -36,6 +36,15 @@ class BarbicanCallerTest : public testing::Test {
     config.grant_agent_read = true;
     keys_ = cloud_.KeyManager(config);
   }
+  // Somebody else's write of the read ACL follows on each of the first so many of ours.
+  void UndoGrants(size_t times) {
+    cloud_.Before([this, times, undone = size_t{0}](const FakeHttpRequest& request) mutable {
+      if (request.method != "GET" || !request.path.ends_with("/acl")) return;
+      if (undone == times || cloud_.Count("PUT", "/acl") == undone) return;
+      ++undone;
+      cloud_.SetUsers(id_, {"bob"});
+    });
+  }
   std::vector<std::string> TokensSent() const {
     std::vector<std::string> tokens;
     for (const FakeHttpRequest& request : cloud_.Requests()) {
@@ -166,6 +175,43 @@ TEST_F(BarbicanCallerTest, GrantKeepsWhatTheAclSays) {
   ASSERT_THAT(keys_->Get(secret, Call(tokens)), Succeeds());
   EXPECT_THAT(cloud_.Find(secret).users, ElementsAre("alice", "bob", FakeCloud::kAgentId));
   EXPECT_FALSE(cloud_.Find(secret).project_access);
+}
+
+// Another host, or a person, read the list before our write and wrote it after.
+TEST_F(BarbicanCallerTest, GrantThatAnothersWriteUndidIsMadeAgain) {
+  AllowGrants();
+  UndoGrants(1);
+  ASSERT_THAT(GetWith("users-token"), Succeeds());
+  EXPECT_THAT(cloud_.Find(id_).users, ElementsAre("bob", FakeCloud::kAgentId));
+  EXPECT_EQ(cloud_.Count("PUT", "/acl"), 2U);
+  EXPECT_THAT(warnings_, IsEmpty());
+}
+
+TEST_F(BarbicanCallerTest, GrantThatIsUndoneEveryTimeIsAWarning) {
+  AllowGrants();
+  UndoGrants(100);
+  ASSERT_THAT(GetWith("users-token"), Succeeds());
+  EXPECT_EQ(cloud_.Count("PUT", "/acl"), 3U);
+  EXPECT_THAT(warnings_, ElementsAre(HasSubstr("changed by others all the time")));
+}
+
+TEST_F(BarbicanCallerTest, GrantWhoseAnswerWasLostIsNotRepeatedButLookedFor) {
+  AllowGrants();
+  cloud_.Before([this](const FakeHttpRequest& request) {
+    if (request.method == "PUT") cloud_.SetUsers(id_, {FakeCloud::kAgentId});
+  });
+  cloud_.Next("PUT", "/acl", {.manner = Manner::kDropped});
+  ASSERT_THAT(GetWith("users-token"), Succeeds());
+  EXPECT_EQ(cloud_.Count("PUT", "/acl"), 1U);
+  EXPECT_THAT(warnings_, IsEmpty());
+}
+
+TEST_F(BarbicanCallerTest, GrantThatGotLostIsNotRepeated) {
+  AllowGrants();
+  cloud_.Always("PUT", "/acl", {.manner = Manner::kDropped});
+  ASSERT_THAT(GetWith("users-token"), Succeeds());
+  EXPECT_EQ(cloud_.Count("PUT", "/acl"), 1U);
+  EXPECT_EQ(warnings_.size(), 1U);
 }
 
 TEST_F(BarbicanCallerTest, AclIsNotWrittenWhenItCannotBeRead) {

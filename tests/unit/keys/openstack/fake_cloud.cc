@@ -67,6 +67,11 @@ FakeSecret FakeCloud::Find(const std::string& id) const {
   return found == secrets_.end() ? FakeSecret{.status = "gone"} : found->second;
 }
 
+void FakeCloud::SetUsers(const std::string& id, std::vector<std::string> users) {
+  const std::lock_guard lock(mutex_);
+  secrets_.at(id).users = std::move(users);
+}
+
 void FakeCloud::AllowToken(const std::string& token) {
   const std::lock_guard lock(mutex_);
   tokens_.insert(token);

@@ -50,6 +50,8 @@ class FakeCloud {
   // The id of a secret that is there from now on.
   std::string Add(FakeSecret secret = {});
   FakeSecret Find(const std::string& id) const;
+  // Its read ACL, as somebody else writes it.
+  void SetUsers(const std::string& id, std::vector<std::string> users);
   // A user's token that is good, or may do nothing (403).
   void AllowToken(const std::string& token);
   void DenyToken(const std::string& token);
