@@ -45,8 +45,9 @@ absl::Status RecordFirstUse(BarbicanCall& call, const std::string& key_id, const
     const absl::StatusOr<FirstUseRows> rows = place.List();
     if (!rows.ok()) return rows.status();
     if (absl::Status distinct = place.CheckDistinct(*rows); !distinct.ok()) return distinct;
+    // An addition is not repeated: the first one, late, would replace what has become of the record by then.
     const absl::StatusOr<bool> written =
-        rows->main ? place.Replace(*name, *value) : place.Add(*name, *value, Repeat::kSafe);
+        rows->main ? place.Replace(*name, *value) : place.Add(*name, *value, Repeat::kUnsent);
     if (!written.ok()) return written.status();
     if (!*written) continue;
     for (const FirstUseClaim& claim : rows->claims) {

@@ -130,6 +130,17 @@ TEST_F(BarbicanWriteTest, RecordIsWrittenWhereNoneIs) {
   EXPECT_EQ(keys_->GetMetadata(id, Soon())->first_uses.at(0).state, State::kFormatted);
 }
 
+TEST_F(BarbicanWriteTest, RecordThatMayHaveBeenAddedIsNotAddedAgain) {
+  const std::string id = cloud_.Add();
+  for (const FakeHttpAnswer& lost : {FakeHttpAnswer{.manner = Manner::kDropped}, BarbicanError(503, "later")}) {
+    const size_t before = cloud_.Count("POST", "/metadata/");
+    cloud_.Next("POST", "/metadata/", lost);
+    EXPECT_THAT(keys_->RecordFirstUse(id, RecordOf("h1", State::kFormatted), Soon()),
+                FailsWith(Reason::kKeyManagerUnavailable));
+    EXPECT_EQ(cloud_.Count("POST", "/metadata/"), before + 1);
+  }
+}
+
 TEST_F(BarbicanWriteTest, RecordIsWrittenAmidstOthersWrites) {
   const std::string id = cloud_.Add();
   // Somebody adds it between the look and the write, then takes it away again.
