@@ -5,6 +5,8 @@
 #include <openssl/ssl.h>
 
 #include <array>
+#include <new>
+#include <optional>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -57,7 +59,11 @@ struct Collected {
   SecretBuffer secret{request.max_answer_bytes};
   SecretBuffer header{kMaxSecretHeaderBytes};
   HttpFailure failure = HttpFailure::kNone;  // on our side
+  bool is_connected = false;
+  bool is_new_connection = false;
 
+  // Nothing has come over a kept connection, which may have died without a sign.
+  bool IsSilent() const { return is_connected && !is_new_connection && header_bytes == 0; }
   int Status() const {
     long status = 0;
     curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
@@ -69,42 +75,55 @@ HttpFailure FailureOf(const SecretBuffer& buffer) {
   return HasReason(buffer.GetStatus(), Reason::kKeyUnfit) ? HttpFailure::kTooLarge : HttpFailure::kMemory;
 }
 
-// Anything but `size` as answer ends the transfer.
-size_t TakeBody(char* data, size_t, size_t size, void* user) {
-  auto& collected = *static_cast<Collected*>(user);
+void KeepBody(Collected& collected, absl::string_view data) {
   const HttpRequest& request = collected.request;
   if (request.answer_is_secret && collected.Status() == http_status::kOk) {
-    collected.secret.Append(absl::string_view(data, size));
+    collected.secret.Append(data);
     if (!collected.secret.GetStatus().ok()) collected.failure = FailureOf(collected.secret);
   } else if (request.answer_is_secret) {
     // A page for a server's developers may show what it was about to answer. The status says enough.
-    collected.dropped_bytes += size;
+    collected.dropped_bytes += data.size();
     if (collected.dropped_bytes > kMaxErrorBytes) collected.failure = HttpFailure::kTooLarge;
-  } else if (size > request.max_answer_bytes - collected.answer.body.size()) {
+  } else if (data.size() > request.max_answer_bytes - collected.answer.body.size()) {
     collected.failure = HttpFailure::kTooLarge;
   } else {
-    collected.answer.body.append(data, size);
+    collected.answer.body.append(data.data(), data.size());
   }
-  return collected.failure == HttpFailure::kNone ? size : 0;
 }
 
-size_t TakeHeader(char* data, size_t, size_t size, void* user) {
-  auto& collected = *static_cast<Collected*>(user);
-  collected.header_bytes += size;
-  const absl::string_view line(data, size);
+void KeepHeader(Collected& collected, absl::string_view line) {
+  collected.header_bytes += line.size();
   const std::string& wanted = collected.request.secret_answer_header;
   if (collected.header_bytes > kMaxHeaderBytes) {
     collected.failure = HttpFailure::kTooLarge;
-  } else if (!wanted.empty() && size > wanted.size() && line[wanted.size()] == ':' &&
+  } else if (!wanted.empty() && line.size() > wanted.size() && line[wanted.size()] == ':' &&
              absl::StartsWithIgnoreCase(line, wanted)) {
     collected.header.Append(absl::StripAsciiWhitespace(line.substr(wanted.size() + 1)));
     if (!collected.header.GetStatus().ok()) collected.failure = FailureOf(collected.header);
   }
+}
+
+// Anything but `size` as answer ends the transfer. An exception must not pass curl's frames, which are C's.
+template <void (*keep)(Collected&, absl::string_view)>
+size_t Take(char* data, size_t, size_t size, void* user) {
+  auto& collected = *static_cast<Collected*>(user);
+  try {
+    keep(collected, absl::string_view(data, size));
+  } catch (const std::bad_alloc&) {
+    collected.failure = HttpFailure::kMemory;
+  }
   return collected.failure == HttpFailure::kNone ? size : 0;
 }
 
-int KeepFromChildren(void*, curl_socket_t socket, curlsocktype) {
+int TakeSocket(void* user, curl_socket_t socket, curlsocktype) {
+  static_cast<Collected*>(user)->is_new_connection = true;
+  // Kept from children.
   return fcntl(socket, F_SETFD, FD_CLOEXEC) == 0 ? CURL_SOCKOPT_OK : CURL_SOCKOPT_ERROR;
+}
+
+int NoteConnected(void* user, char*, char*, int, int) {
+  static_cast<Collected*>(user)->is_connected = true;
+  return CURL_PREREQFUNC_OK;
 }
 
 // OpenSSL keeps what it decrypted last until the connection's next answer.
@@ -158,7 +177,6 @@ void SetConnection(CURL* handle, const CallDeadline& deadline) {
   curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(handle, CURLOPT_PROXY, "");
   curl_easy_setopt(handle, CURLOPT_NOPROXY, "*");
-  curl_easy_setopt(handle, CURLOPT_SOCKOPTFUNCTION, KeepFromChildren);
   curl_easy_setopt(handle, CURLOPT_MAXAGE_CONN, kIdleSeconds);
   curl_easy_setopt(handle, CURLOPT_BUFFERSIZE, kBufferBytes);
   // A resolver that does not answer is not waited for.
@@ -169,7 +187,18 @@ void SetConnection(CURL* handle, const CallDeadline& deadline) {
   curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(left));
 }
 
-void SetRequest(CURL* handle, const HttpRequest& request, Collected& collected) {
+void SetCallbacks(CURL* handle, Collected& collected) {
+  curl_easy_setopt(handle, CURLOPT_SOCKOPTFUNCTION, TakeSocket);
+  curl_easy_setopt(handle, CURLOPT_SOCKOPTDATA, &collected);
+  curl_easy_setopt(handle, CURLOPT_PREREQFUNCTION, NoteConnected);
+  curl_easy_setopt(handle, CURLOPT_PREREQDATA, &collected);
+  curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, Take<KeepBody>);
+  curl_easy_setopt(handle, CURLOPT_WRITEDATA, &collected);
+  curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, Take<KeepHeader>);
+  curl_easy_setopt(handle, CURLOPT_HEADERDATA, &collected);
+}
+
+void SetRequest(CURL* handle, const HttpRequest& request) {
   curl_easy_setopt(handle, CURLOPT_URL, request.url.c_str());
   curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(handle, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
@@ -181,11 +210,6 @@ void SetRequest(CURL* handle, const HttpRequest& request, Collected& collected) 
     curl_easy_setopt(handle, CURLOPT_POSTFIELDS, request.body.data());  // not copied
   }
   curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
-  if (request.is_sent_once) curl_easy_setopt(handle, CURLOPT_FRESH_CONNECT, 1L);
-  curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, TakeBody);
-  curl_easy_setopt(handle, CURLOPT_WRITEDATA, &collected);
-  curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, TakeHeader);
-  curl_easy_setopt(handle, CURLOPT_HEADERDATA, &collected);
 }
 
 HttpFailure FailureOf(CURLcode code) {
@@ -212,12 +236,16 @@ HttpFailure FailureOf(CURLcode code) {
   }
 }
 
-// Drives the one transfer of `multi` to its end, which its timeout brings about at the latest.
-CURLcode Run(CURLM* multi) {
+// Drives the one transfer of `multi` to its end, which its timeout brings about at the latest. Nothing: it was left,
+// because a kept connection was silent until half of its time had passed.
+std::optional<CURLcode> Run(CURLM* multi, const Collected& collected, const CallDeadline& half) {
   int running = 1;
   while (running > 0) {
     if (curl_multi_perform(multi, &running) != CURLM_OK) return CURLE_FAILED_INIT;
-    if (running > 0 && curl_multi_poll(multi, nullptr, 0, kPollMilliseconds, nullptr) != CURLM_OK) {
+    if (running == 0) break;
+    const auto patience = static_cast<int>(std::min<int64_t>(half.Remaining().count(), kPollMilliseconds));
+    if (patience == 0 && collected.IsSilent()) return std::nullopt;
+    if (curl_multi_poll(multi, nullptr, 0, patience == 0 ? kPollMilliseconds : patience, nullptr) != CURLM_OK) {
       return CURLE_FAILED_INIT;
     }
   }
@@ -267,6 +295,15 @@ class HttpClient::Connections {
   }
 
   HttpAnswer Send(const HttpRequest& request, const std::string& ca_file, const CallDeadline& deadline) {
+    std::optional<HttpAnswer> answer = Try(request, ca_file, deadline, request.is_sent_once);
+    if (!answer) answer = Try(request, ca_file, deadline, true);
+    return answer ? *std::move(answer) : Failed(HttpFailure::kTimedOut, "nothing came in time");
+  }
+
+ private:
+  // `is_fresh`: over a new connection. Nothing: a kept one was silent for half of the time.
+  std::optional<HttpAnswer> Try(const HttpRequest& request, const std::string& ca_file, const CallDeadline& deadline,
+                                bool is_fresh) {
     const EasyHandle handle(curl_easy_init());
     HeaderList headers;
     if (multi_ == nullptr || handle == nullptr || !AddHeaders(headers, request)) {
@@ -277,7 +314,9 @@ class HttpClient::Connections {
     std::array<char, CURL_ERROR_SIZE> error = {};
     SetConnection(handle.get(), deadline);
     SetTls(handle.get(), ca_file);
-    SetRequest(handle.get(), request, collected);
+    SetRequest(handle.get(), request);
+    SetCallbacks(handle.get(), collected);
+    if (is_fresh) curl_easy_setopt(handle.get(), CURLOPT_FRESH_CONNECT, 1L);
     curl_easy_setopt(handle.get(), CURLOPT_HTTPHEADER, headers.get());
     curl_easy_setopt(handle.get(), CURLOPT_ERRORBUFFER, error.data());
 
@@ -285,13 +324,14 @@ class HttpClient::Connections {
       return Failed(HttpFailure::kMemory, "no memory is left for the request");
     }
     const absl::Cleanup remove = [&] { curl_multi_remove_handle(multi_.get(), handle.get()); };
-    const CURLcode code = Run(multi_.get());
+    const std::optional<CURLcode> code = Run(multi_.get(), collected, deadline.HalfWay());
+    if (!code) return std::nullopt;
     if (collected.failure != HttpFailure::kNone) {
       answer = Failed(collected.failure, collected.failure == HttpFailure::kTooLarge
                                              ? "the answer is larger than is sensible"
-                                             : "no locked memory is left for the answer");
-    } else if (code != CURLE_OK) {
-      answer = Failed(FailureOf(code), error[0] == '\0' ? curl_easy_strerror(code) : error.data());
+                                             : "no memory is left for the answer");
+    } else if (*code != CURLE_OK) {
+      answer = Failed(FailureOf(*code), error[0] == '\0' ? curl_easy_strerror(*code) : error.data());
     } else {
       KeepSecrets(collected, answer);
     }
@@ -300,7 +340,6 @@ class HttpClient::Connections {
     return answer;
   }
 
- private:
   std::unique_ptr<CURLM, CloseMulti> multi_;
 };
 

@@ -20,7 +20,7 @@ enum class HttpFailure : uint8_t {
   kTls,       // no agreement, or a certificate that is not to be trusted: nothing was sent
   kTimedOut,  // the deadline passed
   kTooLarge,  // more than was expected
-  kMemory,    // no locked memory is left
+  kMemory,    // none is left, or none that can be locked
   kBroken,    // the connection ended early, or what came is not HTTP
 };
 
@@ -39,7 +39,8 @@ struct HttpRequest {
   size_t max_answer_bytes = size_t{64} * 1024;
   bool answer_is_secret = false;     // the body of status 200 goes into HttpAnswer::secret, that of others nowhere
   std::string secret_answer_header;  // a header that goes into HttpAnswer::header
-  // Curl sends a request a second time when a kept connection turns out to be dead. Not this one.
+  // A request is sent a second time when a kept connection turns out to be dead, or says nothing until half of the time
+  // has passed: then over a new one. Not this one.
   bool is_sent_once = false;
 };
 

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <new>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -20,8 +21,20 @@ namespace {
 // As long as this is set, no name is resolved.
 std::atomic<bool> resolver_hangs = false;
 
+// This thread gets no memory for anything larger.
+thread_local size_t largest_allocation = SIZE_MAX;
+
 }  // namespace
 }  // namespace volcrypt
+
+// Not inline: gcc would take malloc and delete, or new and free, for a mismatch.
+[[gnu::noinline]] void* operator new(size_t size) {
+  void* const memory = size > volcrypt::largest_allocation ? nullptr : std::malloc(size);
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 // In front of the C library's, for libcurl too.
 extern "C" int getaddrinfo(const char* name, const char* service, const addrinfo* hints, addrinfo** found) {
@@ -97,6 +110,50 @@ TEST(HttpClientTest, KeptConnectionThatDiedIsReplaced) {
   HttpClient client("");
   for (int i = 0; i < 3; ++i) EXPECT_EQ(client.Send({.url = server.Url()}, Later()).status, 200);
   EXPECT_EQ(server.Connections(), 3U);
+}
+
+TEST(HttpClientTest, AKeptConnectionThatWentSilentIsReplaced) {
+  std::atomic<int> asked = 0;
+  FakeHttpServer server([&](const FakeHttpRequest&) {
+    return ++asked == 2 ? FakeHttpAnswer{.manner = Manner::kNever} : FakeHttpAnswer{};
+  });
+  HttpClient client("");
+  EXPECT_EQ(client.Send({.url = server.Url()}, Later()).status, 200);
+  EXPECT_EQ(client.Send({.url = server.Url()}, In(std::chrono::seconds(4))).status, 200);
+  EXPECT_EQ(asked, 3);
+  EXPECT_EQ(server.Connections(), 2U);
+}
+
+TEST(HttpClientTest, ANewConnectionHasAllTheTime) {
+  FakeHttpServer server(Always({.manner = Manner::kNever}));
+  HttpClient client("");
+  EXPECT_EQ(client.Send({.url = server.Url()}, In(kShort)).failure, HttpFailure::kTimedOut);
+  EXPECT_EQ(server.Requests().size(), 1U);
+}
+
+TEST(HttpClientTest, AKeptConnectionThatHasBegunToAnswerIsWaitedFor) {
+  std::atomic<int> asked = 0;
+  FakeHttpServer server([&](const FakeHttpRequest&) {
+    return ++asked == 1 ? FakeHttpAnswer{}
+                        : FakeHttpAnswer{.body = std::string(1000, 'x'), .manner = Manner::kDripping};
+  });
+  HttpClient client("");
+  EXPECT_EQ(client.Send({.url = server.Url()}, Later()).status, 200);
+  EXPECT_EQ(client.Send({.url = server.Url()}, In(std::chrono::seconds(2))).failure, HttpFailure::kTimedOut);
+  EXPECT_EQ(asked, 2);
+}
+
+TEST(HttpClientTest, LackOfMemoryForTheAnswerIsAFailure) {
+  constexpr size_t kSize = size_t{256} * 1024;
+  FakeHttpServer server(Always({.body = std::string(kSize, 'x')}));
+  HttpClient client("");
+  const HttpRequest request = {.url = server.Url(), .max_answer_bytes = kSize};
+  const CallDeadline deadline = Later();
+  largest_allocation = kSize / 2;
+  const HttpAnswer answer = client.Send(request, deadline);
+  largest_allocation = SIZE_MAX;
+  EXPECT_EQ(answer.failure, HttpFailure::kMemory);
+  EXPECT_EQ(client.Send(request, Later()).status, 200);
 }
 
 TEST(HttpClientTest, WhatIsSentOnceUsesNoKeptConnection) {
