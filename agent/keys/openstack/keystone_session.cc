@@ -94,12 +94,12 @@ absl::StatusOr<std::string> KeystoneSession::BarbicanUrl(const CallDeadline& dea
   }
   {
     const std::lock_guard lock(mutex_);
-    if (!catalog_url_.empty()) return catalog_url_;
+    if (!catalog_url_.empty()) return UnlessDowngraded(catalog_url_);
   }
   const absl::StatusOr<TokenPtr> token = Token(deadline);
   if (!token.ok()) return token.status();
   if ((*token)->barbican_url.empty()) return NoEndpoint();
-  return (*token)->barbican_url;
+  return UnlessDowngraded((*token)->barbican_url);
 }
 
 // Without the lock while Keystone is asked.
@@ -227,6 +227,19 @@ absl::Status KeystoneSession::NoEndpoint() const {
                    config_.region.empty() ? "" : absl::StrCat(" and region ", config_.region),
                    "; set interface and region to what `openstack catalog show key-manager` lists, or set endpoint"),
       {{"server", kKeystone}, {"url", auth_url_}, {"interface", config_.interface}, {"region", config_.region}});
+}
+
+// What was configured to be verified and closed to others must not become open by what a catalog says.
+absl::StatusOr<std::string> KeystoneSession::UnlessDowngraded(const std::string& url) const {
+  if (!absl::StartsWith(auth_url_, "https:") || absl::StartsWith(url, "https:")) return url;
+  return MakeError(
+      Reason::kKeyManagerUnavailable,
+      absl::StrCat("Keystone is asked over TLS, but its catalog names Barbican at ", url,
+                   ", where tokens and keys can be read on the way; give Barbican's endpoint of interface ",
+                   config_.interface,
+                   " an https:// URL in the catalog, or set endpoint to this one if "
+                   "that is meant"),
+      {{"server", kKeystone}, {"url", url}, {"interface", config_.interface}});
 }
 
 }  // namespace volcrypt

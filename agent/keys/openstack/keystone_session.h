@@ -49,7 +49,8 @@ class KeystoneSession {
   // Barbican does not accept this one: the next Token is a new one.
   void Discard(const TokenPtr& token);
 
-  // The configured one, or that of the catalog. Asks Keystone only when it was never asked before.
+  // The configured one, or that of the catalog. Asks Keystone only when it was never asked before. A catalog of a
+  // Keystone that is asked over TLS must not name a Barbican without: KEY_MANAGER_UNAVAILABLE.
   absl::StatusOr<std::string> BarbicanUrl(const CallDeadline& deadline);
 
   const std::string& AuthUrl() const { return auth_url_; }
@@ -66,6 +67,7 @@ class KeystoneSession {
   absl::StatusOr<TokenPtr> TokenOf(HttpAnswer answer, KeystoneToken::TimePoint asked_at) const;
   absl::Status Refusal(const HttpAnswer& answer) const;
   absl::Status NoEndpoint() const;
+  absl::StatusOr<std::string> UnlessDowngraded(const std::string& url) const;
 
   HttpClient& http_;
   const BarbicanConfig config_;

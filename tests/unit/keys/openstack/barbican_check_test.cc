@@ -113,6 +113,22 @@ TEST_F(BarbicanCheckTest, CatalogWithoutBarbicanFails) {
   EXPECT_THAT(steps.back().remedy, HasSubstr("openstack catalog show"));
 }
 
+TEST_F(BarbicanCheckTest, CatalogThatNamesABarbicanWithoutTlsFailsUnlessItIsConfigured) {
+  const TempDirectory directory;
+  const FakeTls tls(directory.Path("server.pem"));
+  FakeCloud cloud(tls.Transport());
+  BarbicanConfig config = cloud.Config();
+  config.ca_file = directory.Path("server.pem");
+  config.interface = "public";
+  std::vector<CheckStep> steps = cloud.KeyManager(config)->Check(Soon());
+  EXPECT_THAT(NamesOf(steps), ElementsAre("resolve", "connect", "tls", "authenticate", "catalog failed"));
+  EXPECT_THAT(steps.back().remedy, HasSubstr("set endpoint"));
+  config.endpoint = cloud_.Url();
+  steps = cloud.KeyManager(config)->Check(Soon());
+  EXPECT_TRUE(steps.at(4).passed);
+  EXPECT_THAT(steps.at(4).detail, HasSubstr("as configured, without TLS"));
+}
+
 TEST_F(BarbicanCheckTest, BarbicanThatIsAwayFailsToConnect) {
   BarbicanConfig config = cloud_.Config();
   config.endpoint = "http://127.0.0.1:1";

@@ -9,6 +9,8 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "tests/fakes/fake_tls.h"
+#include "tests/unit/agent/temp_directory.h"
 #include "tests/unit/keys/openstack/fake_cloud.h"
 #include "tests/unit/keys/openstack/status_matchers.h"
 
@@ -282,6 +284,28 @@ TEST_F(KeystoneSessionTest, MissingEndpointIsTold) {
     cloud_.catalog = catalog;
     EXPECT_THAT(Session()->BarbicanUrl(Later()), FailsWith(Reason::kKeyManagerUnavailable)) << catalog;
   }
+}
+
+TEST_F(KeystoneSessionTest, CatalogOfAKeystoneWithTlsCannotNameABarbicanWithout) {
+  const TempDirectory directory;
+  const FakeTls tls(directory.Path("server.pem"));
+  FakeCloud cloud(tls.Transport());
+  HttpClient http(directory.Path("server.pem"));
+  BarbicanConfig config = cloud.Config();
+  const auto session_of = [&] {
+    return std::make_unique<KeystoneSession>(http, config, SecretOf(kPassword), [this] { return Now(); });
+  };
+  EXPECT_EQ(session_of()->BarbicanUrl(Later()).value(), cloud.Url() + "/v1");
+  config.interface = "public";
+  const auto session = session_of();
+  // The second time Keystone is not asked.
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(session->BarbicanUrl(Later()),
+                AllOf(FailsWith(Reason::kKeyManagerUnavailable), Says("http://127.0.0.1:1/v1"), Says("set endpoint")));
+  }
+  EXPECT_EQ(cloud.Count("POST", kAuth), 2U);
+  config.endpoint = "http://127.0.0.1:1";
+  EXPECT_EQ(session_of()->BarbicanUrl(Later()).value(), "http://127.0.0.1:1/v1");
 }
 
 TEST_F(KeystoneSessionTest, ConfiguredEndpointNeedsNoCatalog) {
