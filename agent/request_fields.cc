@@ -5,6 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "agent/keys/key_id.h"
 #include "encryptors/reason.h"
 #include "encryptors/volume_id.h"
 
@@ -13,18 +14,6 @@ namespace {
 
 // Of a value that may be of any length: the metadata of an error has little room.
 constexpr size_t kMaxShownBytes = 256;
-
-bool IsKeyIdCharacter(char c) {
-  return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == ':' || c == '-';
-}
-
-bool IsValidKeyId(const std::string& id) {
-  if (id.empty() || id.size() > kMaxKeyIdBytes) return false;
-  for (const char c : id) {
-    if (!IsKeyIdCharacter(c)) return false;
-  }
-  return true;
-}
 
 }  // namespace
 
@@ -62,11 +51,10 @@ absl::StatusOr<std::string> ParseKeyId(const std::string& key_id) {
     // Without a path there is only a host's name.
     id = slash == std::string::npos ? "" : path.substr(slash + 1);
   }
-  if (IsValidKeyId(id)) return id;
+  if (IsKeyId(id)) return id;
   // What was given is not repeated: somebody may have put the key itself there.
   return MakeError(Reason::kInvalidKeyId,
-                   absl::StrCat("this is not a key id; it has 1 to ", kMaxKeyIdBytes,
-                                " letters, digits, \"_\", \".\", \":\" and \"-\""),
+                   absl::StrCat("this is not a key id; it has 1 to ", kMaxKeyIdBytes, " ", kKeyIdCharacters),
                    {{"field", "key.key_id"}, {"length", absl::StrCat(key_id.size())}});
 }
 

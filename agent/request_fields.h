@@ -10,7 +10,6 @@ namespace volcrypt {
 
 // PATH_MAX less its NUL.
 inline constexpr size_t kMaxDevicePathBytes = 4095;
-inline constexpr size_t kMaxKeyIdBytes = 255;
 
 // INVALID_VOLUME_ID.
 absl::Status CheckVolumeId(const std::string& volume_id);

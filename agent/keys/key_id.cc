@@ -1,5 +1,7 @@
 #include "agent/keys/key_id.h"
 
+#include <algorithm>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "encryptors/reason.h"
@@ -19,6 +21,12 @@ bool IsUuid(const std::string& text) {
 }
 
 }  // namespace
+
+bool IsKeyId(const std::string& id) {
+  return !id.empty() && id.size() <= kMaxKeyIdBytes && std::ranges::all_of(id, [](unsigned char c) {
+    return absl::ascii_isalnum(c) || c == '_' || c == '.' || c == ':' || c == '-';
+  });
+}
 
 absl::StatusOr<std::string> CanonicalKeyId(const std::string& key_id) {
   if (IsUuid(key_id)) return absl::AsciiStrToLower(key_id);

@@ -127,6 +127,11 @@ int FakeKmipServer::ConnectionCount() {
   return static_cast<int>(connections_.size());
 }
 
+void FakeKmipServer::BeginNewUidsWith(const std::string& prefix) {
+  const std::lock_guard lock(mutex_);
+  store_.BeginNewUidsWith(prefix);
+}
+
 int FakeKmipServer::RequestCount(KmipOperation operation) {
   const std::lock_guard lock(mutex_);
   return store_.RequestCount(operation);

@@ -68,6 +68,8 @@ class FakeKmipServer {
   void CloseConnections();
 
   int ConnectionCount();
+  // The unique identifiers of new objects.
+  void BeginNewUidsWith(const std::string& prefix);
   int RequestCount(KmipOperation operation);
   // Waits until so many have come.
   void AwaitRequests(KmipOperation operation, int count);

@@ -187,7 +187,7 @@ FakeKmipResult FakeKmipStore::Add(const FakeKmipQuestion& question) {
     if (material) object.bytes.assign(material->Value().begin(), material->Value().end());
   }
   if (object.type == KmipObjectType::kOpaqueObject) object.state.reset();
-  const std::string uid = absl::StrCat("new-", next_uid_++);
+  const std::string uid = absl::StrCat(uid_prefix_, next_uid_++);
   objects_[uid] = object;
   return {.reason = std::nullopt,
           .payload = [uid](TtlvWriter& writer) { writer.Text(KmipTag::kUniqueIdentifier, uid); }};

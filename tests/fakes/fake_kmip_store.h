@@ -56,6 +56,8 @@ class FakeKmipStore {
   void Speak(const std::vector<KmipVersion>& versions, bool can_tell);
   void AnswerForAnother(KmipOperation operation) { answer_for_another_ = operation; }
 
+  void BeginNewUidsWith(const std::string& prefix) { uid_prefix_ = prefix; }
+
   int RequestCount(KmipOperation operation) { return requests_[operation]; }
   bool EveryRequestNamedItsObject() const { return all_named_; }
 
@@ -73,6 +75,7 @@ class FakeKmipStore {
   std::string credential_;
   std::optional<KmipOperation> answer_for_another_;
   bool all_named_ = true;
+  std::string uid_prefix_ = "new-";
   int next_uid_ = 1;
 };
 

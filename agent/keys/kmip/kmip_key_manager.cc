@@ -4,10 +4,11 @@
 #include <array>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
+#include "agent/keys/key_id.h"
 #include "agent/keys/kmip/kmip_answers.h"
 #include "agent/keys/kmip/kmip_client.h"
 #include "agent/keys/kmip/kmip_conversation.h"
@@ -24,6 +25,7 @@ namespace {
 using Repeat = KmipClient::Repeat;
 
 constexpr size_t kMaxNameBytes = 255;
+constexpr absl::string_view kNamePrefix = "name:";
 constexpr const char* kHoldsNoFirstUses = "a KMIP server holds no first-use records";
 constexpr std::array<uint32_t, 4> kBitLengths = {128, 192, 256, 512};
 
@@ -31,14 +33,12 @@ absl::Status InvalidField(const std::string& field, const std::string& message) 
   return MakeError(Reason::kInvalidField, message, {{"field", field}});
 }
 
+// A key of another name could not be named again.
 absl::Status CheckName(const std::string& name) {
-  if (name.size() > kMaxNameBytes) {
-    return InvalidField("name", absl::StrCat("the key's name is longer than ", kMaxNameBytes, " bytes"));
-  }
-  if (ValidUtf8(name) != name || std::ranges::any_of(name, [](unsigned char c) { return absl::ascii_iscntrl(c); })) {
-    return InvalidField("name", "the key's name is not plain UTF-8 text");
-  }
-  return absl::OkStatus();
+  if (name.empty() || IsKeyId(absl::StrCat(kNamePrefix, name))) return absl::OkStatus();
+  return InvalidField("name",
+                      absl::StrCat("the name of a KMIP key becomes part of a key id, name:NAME, so it has at most ",
+                                   kMaxKeyIdBytes - kNamePrefix.size(), " ", kKeyIdCharacters, "; give another name"));
 }
 
 absl::Status CheckAlgorithm(const std::string& algorithm) {
@@ -70,11 +70,18 @@ absl::Status NotMade(const absl::Status& error, const std::string& name) {
   return MetadataOf(error).contains(KmipClient::kMayBeDone) ? KeyMayExist(error, name, HowToFind(name)) : error;
 }
 
-// Of the key that was made, also if the answer does not say it.
-absl::StatusOr<std::string> NewUidOf(const KmipReply& reply, const std::string& name) {
+// Of the key that was made, also if the answer does not say it. One that nobody could name is destroyed again.
+absl::StatusOr<std::string> NewUidOf(const KmipReply& reply, const std::string& name, KmipConversation& conversation) {
   absl::StatusOr<std::string> uid = ReadNewUid(reply.response);
   if (!uid.ok()) return KeyMayExist(uid.status(), name, HowToFind(name));
-  return uid;
+  if (IsKeyId(*uid)) return uid;
+  return WithRollbackError(
+      MakeError(Reason::kKeyUnfit,
+                absl::StrCat("the KMIP server made a key with the unique identifier ", *uid,
+                             ", which cannot be a key id: that has 1 to ", kMaxKeyIdBytes, " ", kKeyIdCharacters,
+                             "; let the server make other identifiers, or use another key manager"),
+                {{"uid", *uid}}),
+      conversation.Destroy(*uid, *uid));
 }
 
 absl::StatusOr<KmipClient::Options> OptionsOf(const KmipConfig& config, SecretBytes password) {
@@ -158,7 +165,7 @@ absl::StatusOr<std::string> KmipKeyManager::Create(const NewKey& key, const KeyC
   KmipConversation conversation(*client_, DeadlineOf(call));
   const absl::StatusOr<KmipReply> reply = conversation.Ask(CreateRequest(key.bit_length, key.name), Repeat::kNever, "");
   if (!reply.ok()) return NotMade(reply.status(), key.name);
-  absl::StatusOr<std::string> uid = NewUidOf(*reply, key.name);
+  absl::StatusOr<std::string> uid = NewUidOf(*reply, key.name, conversation);
   if (!uid.ok()) return uid;
   if (absl::Status activated = conversation.Activate(*uid); !activated.ok()) return activated;
   return uid;
@@ -172,7 +179,7 @@ absl::StatusOr<std::string> KmipKeyManager::Import(const Key& key, const KeyCopy
   KmipConversation conversation(*client_, DeadlineOf(call));
   const absl::StatusOr<KmipReply> reply = conversation.Ask(RegisterRequest(key, description.name), Repeat::kNever, "");
   if (!reply.ok()) return NotMade(reply.status(), description.name);
-  absl::StatusOr<std::string> uid = NewUidOf(*reply, description.name);
+  absl::StatusOr<std::string> uid = NewUidOf(*reply, description.name, conversation);
   if (!uid.ok()) return uid;
   // Opaque objects have no state (KMIP 1.4, section 3.22).
   if (key.type == KeyType::kOpaque) return uid;

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "agent/keys/key_id.h"
 #include "encryptors/reason.h"
 
 namespace volcrypt {

@@ -203,10 +203,35 @@ TEST_F(KmipKeyManagerTest, CreateMakesAnActiveKey) {
 TEST_F(KmipKeyManagerTest, CreateRefusesWhatCannotBeMade) {
   EXPECT_EQ(Outcome(manager_->Create({.bit_length = 300}, Soon())), "INVALID_FIELD");
   EXPECT_EQ(Outcome(manager_->Create({.algorithm = "des"}, Soon())), "INVALID_FIELD");
-  EXPECT_EQ(Outcome(manager_->Create({.name = std::string(256, 'x')}, Soon())), "INVALID_FIELD");
-  EXPECT_EQ(Outcome(manager_->Create({.name = "\xff"}, Soon())), "INVALID_FIELD");
-  EXPECT_EQ(Outcome(manager_->Create({.name = "a\nb"}, Soon())), "INVALID_FIELD");
   EXPECT_EQ(server_.ConnectionCount(), 0);
+}
+
+TEST_F(KmipKeyManagerTest, NamesThatCannotBeInAKeyIdAreRefused) {
+  for (const std::string& name :
+       {std::string(251, 'x'), std::string("\xff"), std::string("a\nb"), std::string("volume 7"), std::string("a/b"),
+        std::string("schl\xc3\xbcssel"), std::string(1, '\0')}) {
+    const absl::Status created = manager_->Create({.name = name}, Soon()).status();
+    EXPECT_EQ(Outcome(created), "INVALID_FIELD") << name;
+    EXPECT_EQ(MetadataOf(created)["field"], "name");
+    EXPECT_THAT(std::string(created.message()), testing::HasSubstr("letters, digits, \"_\", \".\", \":\" and \"-\""));
+    EXPECT_EQ(Outcome(manager_->Import(KeyWith("0123456789abcdef"), {.name = name}, Soon())), "INVALID_FIELD") << name;
+  }
+  EXPECT_EQ(server_.ConnectionCount(), 0);
+  for (const std::string& name : {std::string(250, 'x'), std::string("a.b:C_d-1")}) {
+    const absl::StatusOr<std::string> uid = manager_->Create({.name = name}, Soon());
+    ASSERT_TRUE(uid.ok()) << uid.status();
+    EXPECT_EQ(manager_->GetMetadata("name:" + name, Soon())->key_id, *uid);
+  }
+}
+
+TEST_F(KmipKeyManagerTest, AKeyWhoseIdentifierNobodyCouldNameIsDestroyedAgain) {
+  for (const char* prefix : {"new/", "new=", "{new}"}) {
+    server_.BeginNewUidsWith(prefix);
+    const int destroyed = server_.RequestCount(KmipOperation::kDestroy);
+    EXPECT_EQ(Outcome(manager_->Create({}, Soon())), "KEY_UNFIT") << prefix;
+    EXPECT_EQ(Outcome(manager_->Import(KeyWith("0123456789abcdef"), {}, Soon())), "KEY_UNFIT") << prefix;
+    EXPECT_EQ(server_.RequestCount(KmipOperation::kDestroy), destroyed + 2);
+  }
 }
 
 TEST_F(KmipKeyManagerTest, AKeyThatCannotBeActivatedIsDestroyedAgain) {

@@ -186,10 +186,10 @@ TEST_F(KmipServersTest, ALostAnswerOfACreationSaysHowToFindTheKey) {
     server.Misbehave(KmipOperation::kCreate, fault);
     server.Misbehave(KmipOperation::kRegister, fault);
     const auto manager = ManagerWithin(absl::Seconds(fault == Fault::kHang ? 1 : 20), {server.Address()});
-    const absl::Status created = manager->Create({.name = "volume 7"}, Soon()).status();
+    const absl::Status created = manager->Create({.name = "volume-7"}, Soon()).status();
     EXPECT_EQ(MetadataOf(created)["key_may_exist"], "true") << created;
-    EXPECT_EQ(MetadataOf(created)["name"], "volume 7");
-    EXPECT_THAT(std::string(created.message()), HasSubstr("look for the key id name:volume 7"));
+    EXPECT_EQ(MetadataOf(created)["name"], "volume-7");
+    EXPECT_THAT(std::string(created.message()), HasSubstr("look for the key id name:volume-7"));
     const absl::Status registered = manager->Import(KeyWith("0123456789abcdef"), {}, Soon()).status();
     EXPECT_EQ(MetadataOf(registered)["key_may_exist"], "true") << registered;
     EXPECT_THAT(std::string(registered.message()), HasSubstr("it has no name"));
@@ -200,7 +200,7 @@ TEST_F(KmipServersTest, WhatWasRefusedOrNeverSentMadeNoKey) {
   const ClosedServer closed;
   server_.Refuse(KmipOperation::kCreate, KmipResultReason::kPermissionDenied);
   for (const std::string& address : {closed.Address(), server_.Address()}) {
-    const absl::Status created = Open(ConfigFor({address}))->Create({.name = "volume 7"}, Soon()).status();
+    const absl::Status created = Open(ConfigFor({address}))->Create({.name = "volume-7"}, Soon()).status();
     EXPECT_FALSE(created.ok());
     EXPECT_FALSE(MetadataOf(created).contains("key_may_exist")) << created;
   }
