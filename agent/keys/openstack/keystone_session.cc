@@ -28,6 +28,8 @@ constexpr seconds kRenewalMargin(60);
 constexpr int kRenewalPart = 10;
 // While an early renewal fails, the token that is still good is used for this long before the next attempt.
 constexpr seconds kEarlyRenewalPause(5);
+// Keystone counts failures and locks a user out, so credentials that it refused are not sent again for this long.
+constexpr seconds kRefusalStands(5);
 // Longer lives are cut to this: token times are of outside.
 constexpr std::chrono::hours kMaxLifetime(24 * 30);
 constexpr char kKeystone[] = "Keystone";
@@ -59,6 +61,7 @@ absl::StatusOr<KeystoneSession::TokenPtr> KeystoneSession::Token(const CallDeadl
     const TimePoint now = now_();
     const bool is_good = token_ != nullptr && now < token_->expires_at;
     if (is_good && (now < token_->renew_at || renewal_ != nullptr || now < no_early_renewal_before_)) return token_;
+    if (!is_good && !refusal_.ok() && now < refusal_stands_until_) return refusal_;
     if (renewal_ == nullptr) return Renew(lock, deadline);
     const std::shared_ptr<Renewal> renewal = renewal_;
     if (!changed_.wait_until(lock, deadline.When(), [&] { return renewal->is_done; })) {
@@ -75,10 +78,20 @@ absl::StatusOr<KeystoneSession::TokenPtr> KeystoneSession::Token(const CallDeadl
 absl::StatusOr<KeystoneSession::TokenPtr> KeystoneSession::NewToken(const CallDeadline& deadline) {
   absl::StatusOr<TokenPtr> fresh = Authenticate(deadline);
   const std::lock_guard lock(mutex_);
-  if (!fresh.ok()) return fresh;
-  token_ = *fresh;
-  if (!token_->barbican_url.empty()) catalog_url_ = token_->barbican_url;
+  Keep(fresh);
   return fresh;
+}
+
+// Under the lock.
+void KeystoneSession::Keep(const absl::StatusOr<TokenPtr>& fresh) {
+  if (fresh.ok()) {
+    token_ = *fresh;
+    if (!token_->barbican_url.empty()) catalog_url_ = token_->barbican_url;
+    refusal_ = absl::OkStatus();
+  } else if (HasReason(fresh.status(), Reason::kKeyAccessDenied)) {
+    refusal_ = fresh.status();
+    refusal_stands_until_ = now_() + kRefusalStands;
+  }
 }
 
 void KeystoneSession::Discard(const TokenPtr& token) {
@@ -117,12 +130,8 @@ absl::StatusOr<KeystoneSession::TokenPtr> KeystoneSession::Renew(std::unique_loc
     fresh = MakeError(Reason::kOutOfMemory, "there is no memory to authenticate at Keystone");
   }
   lock.lock();
-  if (fresh.ok()) {
-    token_ = *fresh;
-    if (!token_->barbican_url.empty()) catalog_url_ = token_->barbican_url;
-  } else if (standing != nullptr) {
-    no_early_renewal_before_ = now_() + kEarlyRenewalPause;
-  }
+  Keep(fresh);
+  if (!fresh.ok() && standing != nullptr) no_early_renewal_before_ = now_() + kEarlyRenewalPause;
   renewal->result = fresh;
   renewal->is_done = true;
   renewal_ = nullptr;

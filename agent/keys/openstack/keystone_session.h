@@ -42,9 +42,10 @@ class KeystoneSession {
   // `http` outlives this. The configuration was checked before.
   KeystoneSession(HttpClient& http, const BarbicanConfig& config, SecretBytes secret, Now now);
 
-  // KEY_ACCESS_DENIED with metadata credential=agent when Keystone refuses the credentials.
+  // KEY_ACCESS_DENIED with metadata credential=agent when Keystone refuses the credentials, and for some seconds after,
+  // in which Keystone is not asked: it locks out who fails often.
   absl::StatusOr<TokenPtr> Token(const CallDeadline& deadline);
-  // A new one, whatever is kept.
+  // A new one, whatever is kept or was refused.
   absl::StatusOr<TokenPtr> NewToken(const CallDeadline& deadline);
   // Barbican does not accept this one: the next Token is a new one.
   void Discard(const TokenPtr& token);
@@ -62,6 +63,7 @@ class KeystoneSession {
   };
 
   absl::StatusOr<TokenPtr> Renew(std::unique_lock<std::mutex>& lock, const CallDeadline& deadline);
+  void Keep(const absl::StatusOr<TokenPtr>& fresh);
   absl::StatusOr<TokenPtr> Authenticate(const CallDeadline& deadline) const;
   absl::StatusOr<SecretBytes> AuthenticationBody() const;
   absl::StatusOr<TokenPtr> TokenOf(HttpAnswer answer, KeystoneToken::TimePoint asked_at) const;
@@ -82,6 +84,8 @@ class KeystoneSession {
   std::string catalog_url_;           // of the last token that had one
   std::shared_ptr<Renewal> renewal_;  // under way
   KeystoneToken::TimePoint no_early_renewal_before_;
+  absl::Status refusal_;  // of the credentials, the last time
+  KeystoneToken::TimePoint refusal_stands_until_;
 };
 
 }  // namespace volcrypt

@@ -206,6 +206,37 @@ TEST_F(KeystoneSessionTest, RefusedPasswordIsDeniedToTheAgentAndNamedNowhere) {
   EXPECT_EQ(Authentications(), 1U);
 }
 
+TEST_F(KeystoneSessionTest, RefusedCredentialsAreNotSentAgainAtOnce) {
+  cloud_.Next("POST", kAuth, {.status = 401, .body = "{}"}, 2);
+  const auto session = Session();
+  for (size_t round = 1; round <= 2; ++round) {
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_THAT(session->Token(Later()),
+                  AllOf(FailsWith(Reason::kKeyAccessDenied), HasMetadata("credential", "agent")));
+      if (i < 2) Pass(seconds(2));
+    }
+    EXPECT_EQ(Authentications(), round);
+    Pass(seconds(1));
+  }
+  EXPECT_THAT(session->Token(Later()), Succeeds());
+}
+
+TEST_F(KeystoneSessionTest, OutageIsNotKeptAsARefusal) {
+  cloud_.Next("POST", kAuth, {.status = 400, .body = "{}"});
+  const auto session = Session();
+  EXPECT_THAT(session->Token(Later()), FailsWith(Reason::kKeyManagerUnavailable));
+  EXPECT_THAT(session->Token(Later()), Succeeds());
+}
+
+TEST_F(KeystoneSessionTest, NewTokenIsAskedForInSpiteOfARefusalAndEndsIt) {
+  cloud_.Next("POST", kAuth, {.status = 401, .body = "{}"});
+  const auto session = Session();
+  EXPECT_THAT(session->Token(Later()), FailsWith(Reason::kKeyAccessDenied));
+  EXPECT_THAT(session->NewToken(Later()), Succeeds());
+  EXPECT_THAT(session->Token(Later()), Succeeds());
+  EXPECT_EQ(Authentications(), 2U);
+}
+
 TEST_F(KeystoneSessionTest, KeystonesQuotationOfThePasswordIsNotRepeated) {
   cloud_.Next("POST", kAuth, {.status = 400, .body = R"({"error":{"message":"bad: no\"va\\pw"}})"});
   const auto session = Session();
