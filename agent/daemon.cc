@@ -161,7 +161,7 @@ int Daemon::Run(const Signals& signals) {
   for (;;) {
     FeedWatchdog();
     const absl::Duration pause = helper_present_ ? kProbeInterval : kProbeIntervalWhileAway;
-    const std::optional<int> signal = signals.Wait(std::min(pause, watchdog_.Step()));
+    const std::optional<int> signal = signals.Wait(std::min(pause, watchdog_.Pause()));
     if (signal && (*signal == SIGTERM || *signal == SIGINT)) return Stop(EXIT_SUCCESS);
     if (signal == SIGHUP) Reload();
     if (OwnHelperEnded()) {

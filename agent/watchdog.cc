@@ -17,7 +17,8 @@ absl::Status Watchdog::Feed(const std::function<absl::Status(absl::Duration time
   const auto start = std::chrono::steady_clock::now();
   if (start < next_) return absl::OkStatus();
   absl::Status alive = check(step_);
-  if (!alive.ok()) return alive;
+  failed_ = !alive.ok();
+  if (failed_) return alive;
   next_ = start + absl::ToChronoMilliseconds(step_);
   sd_notify(0, "WATCHDOG=1");
   return absl::OkStatus();

@@ -17,8 +17,10 @@ class Watchdog {
   // Of another period, for tests.
   explicit Watchdog(absl::Duration period) : step_(period / kSteps) {}
 
-  // How long one may wait before the next call of Feed.
+  // What a check may take, and the longest time between two that went well.
   absl::Duration Step() const { return step_; }
+  // How long one may wait before the next call of Feed: after a check that failed there must be time for one more.
+  absl::Duration Pause() const { return failed_ ? step_ / 4 : step_; }
 
   // When it is time: runs the check, which must end within the time that it is given, and tells systemd if that
   // succeeded. The check's error.
@@ -29,6 +31,7 @@ class Watchdog {
   static constexpr int kSteps = 3;
 
   absl::Duration step_ = absl::InfiniteDuration();
+  bool failed_ = false;
   // Of a clock that nobody sets: a jump of the time must not look like being stuck.
   std::chrono::steady_clock::time_point next_ = std::chrono::steady_clock::time_point::min();
 };

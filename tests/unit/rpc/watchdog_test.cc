@@ -60,6 +60,15 @@ TEST_F(WatchdogTest, IsNotToldWhenTheCheckFailsAndTheNextCallChecksAgain) {
   EXPECT_EQ(Told(), "WATCHDOG=1");
 }
 
+TEST_F(WatchdogTest, AfterACheckThatFailedThereIsTimeForOneMore) {
+  Watchdog watchdog(absl::Hours(1));
+  EXPECT_EQ(watchdog.Pause(), watchdog.Step());
+  EXPECT_FALSE(watchdog.Feed([](absl::Duration) { return absl::DeadlineExceededError("stuck"); }).ok());
+  EXPECT_EQ(watchdog.Pause(), watchdog.Step() / 4);
+  EXPECT_TRUE(watchdog.Feed(Alive).ok());
+  EXPECT_EQ(watchdog.Pause(), watchdog.Step());
+}
+
 TEST_F(WatchdogTest, CheckHasAThirdOfThePeriod) {
   Watchdog watchdog(absl::Hours(1));
   absl::Duration given;
