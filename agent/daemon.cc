@@ -32,8 +32,8 @@ constexpr absl::Duration kProbeInterval = absl::Seconds(5);
 constexpr absl::Duration kProbeIntervalWhileAway = absl::Seconds(1);
 // Operations end by their own deadlines; this is for what comes after that.
 constexpr absl::Duration kShutdownMargin = absl::Seconds(5);
-// And for what systemd sees of it: the end of the process.
-constexpr absl::Duration kExitMargin = absl::Seconds(5);
+// And for what systemd sees of it: the last answers, and the end of the process.
+constexpr absl::Duration kExitMargin = absl::Seconds(10);
 
 std::string CredentialsDirectory() {
   const char* const directory = std::getenv("CREDENTIALS_DIRECTORY");

@@ -7,7 +7,6 @@
 #include <grpcpp/server_posix.h>
 
 #include <chrono>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -25,8 +24,10 @@ constexpr int kMaxCallsPerConnection = 256;
 constexpr int kIdleConnectionMilliseconds = 10 * 60 * 1000;
 // A caller that connects over TCP and says nothing.
 constexpr int kHandshakeMilliseconds = 10 * 1000;
-// Answers that are ready when the last call has ended still have to go out.
-constexpr auto kFlushTime = std::chrono::milliseconds(200);
+// For callers that do not read their answers.
+constexpr absl::Duration kAnswerTime = absl::Seconds(5);
+// What is left when gRPC shuts down are watchers of our health.
+constexpr auto kLeftTime = std::chrono::milliseconds(200);
 
 // Reads, which wait for no slot, and gRPC's own pollers.
 constexpr uint32_t kThreadsForReads = 32;
@@ -97,6 +98,7 @@ absl::Status RpcServer::Build(const RpcServerOptions& options) {
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   SetLimits(builder, options);
+  in_flight_.CountAllOf(builder);
   builder.RegisterService(&volume_encryptor_service_);
   builder.RegisterService(&volume_admin_service_);
   builder.RegisterService(&key_service_);
@@ -179,9 +181,9 @@ bool RpcServer::Shutdown(absl::Time deadline) {
     // Until then new calls are refused as UNAVAILABLE, which callers repeat. So is what they see when we hang up; a
     // call that gRPC finds in its queues while it shuts down would be CANCELLED, which they do not. It also ends
     // watchers of our health, who would never go by themselves.
-    std::this_thread::sleep_for(kFlushTime);
+    in_flight_.WaitUntilGone(absl::Now() + kAnswerTime);
     peers_.HangUp();
-    server_->Shutdown(std::chrono::system_clock::now() + kFlushTime);
+    server_->Shutdown(std::chrono::system_clock::now() + kLeftTime);
   }
   return all_ended;
 }

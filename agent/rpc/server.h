@@ -16,6 +16,7 @@
 #include "agent/rpc/agent_service.h"
 #include "agent/rpc/api_socket.h"
 #include "agent/rpc/call.h"
+#include "agent/rpc/calls_in_flight.h"
 #include "agent/rpc/key_service.h"
 #include "agent/rpc/peers.h"
 #include "agent/rpc/unix_listener.h"
@@ -59,7 +60,8 @@ class RpcServer {
   // as a whole and the service that attaches are, so that nobody places work here.
   void SetHelperPresent(bool present);
 
-  // Health NOT_SERVING, no new connections, no new calls; waits for the calls that run. False when some did not end by
+  // Health NOT_SERVING, no new connections, no new calls; waits for the calls that run and for their
+  // answers to go out. False when some did not end by
   // the deadline; the server must not be destroyed then, as they still use it.
   bool Shutdown(absl::Time deadline);
 
@@ -75,6 +77,7 @@ class RpcServer {
   const Attacher& attacher_;
   const absl::Duration operation_timeout_;
   Peers peers_;
+  CallsInFlight in_flight_;
   CallRunner calls_;
   VolumeEncryptorService volume_encryptor_service_;
   VolumeAdminService volume_admin_service_;

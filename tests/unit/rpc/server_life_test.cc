@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <future>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -206,6 +207,38 @@ TEST_F(ServerLifeTest, WatchersOfHealthDoNotKeepItFromEnding) {
     EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
   }
   EXPECT_FALSE(watch.Finish().ok());
+}
+
+// Connections on which the server may send five bytes of an answer before somebody begins to read it.
+std::shared_ptr<grpc::Channel> SlowReader(const std::string& socket_path) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 5);
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  return grpc::CreateCustomChannel("unix:" + socket_path, grpc::InsecureChannelCredentials(), arguments);
+}
+
+TEST_F(ServerLifeTest, ShutdownWaitsUntilAnswersAreWritten) {
+  RawCall call(SlowReader(socket_path_), "/volcrypt.v1.AgentService/GetInfo");
+  call.Write("");
+  ASSERT_TRUE(Eventually([this] { return !observer_.Take().empty(); }));
+  std::future<bool> shutdown =
+      std::async(std::launch::async, [this] { return server_->Shutdown(absl::Now() + absl::Seconds(60)); });
+  EXPECT_EQ(shutdown.wait_for(std::chrono::seconds(1)), std::future_status::timeout);
+  v1::GetInfoResponse response;
+  EXPECT_TRUE(response.ParseFromString(call.Read().value_or("")));
+  EXPECT_NE(response.version(), "");
+  EXPECT_TRUE(call.Finish().ok());
+  EXPECT_TRUE(shutdown.get());
+}
+
+TEST_F(ServerLifeTest, ClientsThatNeverReadDoNotKeepItFromEnding) {
+  RawCall call(SlowReader(socket_path_), "/volcrypt.v1.AgentService/GetInfo");
+  call.Write("");
+  ASSERT_TRUE(Eventually([this] { return !observer_.Take().empty(); }));
+  const absl::Time start = absl::Now();
+  EXPECT_TRUE(server_->Shutdown(start + absl::Seconds(60)));
+  EXPECT_LT(absl::Now() - start, absl::Seconds(30));
 }
 
 TEST_F(ServerLifeTest, ClientsThatSayNothingSensibleHarmNobody) {
