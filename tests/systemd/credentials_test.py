@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 
-from harness import NodeCase, paths
+from harness import NodeCase, paths, wait_until
 from harness.devices import run
 from service import AGENT, CONFIG, show, systemctl
 
@@ -18,7 +18,9 @@ fixed_key_file = "credential:fixed_key"
 high_entropy = true
 """
 ASIDE = "/var/lib/volcrypt-aside"
-SECRETS = ("volcrypt.kek", "keystone.secret", "keystone.password", "kmip.key", "kmip.password", "fixed_key")
+SECRETS = (
+    "volcrypt.kek", "keystone.secret", "keystone.password", "kmip.key", "kmip.password", "fixed_key", "server.key"
+)  # fmt: skip
 
 
 def store(name, data, encrypted):
@@ -66,7 +68,7 @@ class Credentials(NodeCase):
         self.agent.configure(FIXED)
         try:
             self.assertNotEqual(systemctl("start", AGENT, check=False)[0], 0)
-            self.assertIn("fixed_key", self.agent_log())
+            wait_until(lambda: "fixed_key" in self.agent_log(), what="the log to name the credential")
         finally:
             self.agent.configure(CONFIG)
             self.agent.start()
