@@ -71,10 +71,10 @@ class SlowOrders(CloudCase):
         super()._put_right()
 
     def test_an_order_that_never_ends_is_given_up_in_time(self):
-        agent = self.agent({"barbican": self.section("nova", timeout="2s")})
+        agent = self.agent({"barbican": self.section("nova", timeout="8s")})
         begin = time.monotonic()
         error = self.refused("KEY_MANAGER_TIMED_OUT", lambda: self.create_key(agent))
-        self.assert_within(6, begin)
+        self.assert_within(30, begin)
         self.assertIn("order", error.message)
 
 

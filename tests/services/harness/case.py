@@ -55,6 +55,19 @@ class ServiceCase(unittest.TestCase):
         answer = as_json(agent.api.result(self.start_attach(agent, volume, key_id, key_manager, token, timeout, **fields)))
         return {**answer["attachment"], "formatted": answer["formatted"], "already_attached": answer["already_attached"]}
 
+    def attach_when_back(self, agent, volume, key_id, timeout=60):
+        """attach() right after an outage, repeated as callers do while the key manager is not quite there."""
+
+        def attached():
+            try:
+                return self.attach(agent, volume, key_id)
+            except ApiError as error:
+                if error.reason not in ("KEY_MANAGER_TIMED_OUT", "KEY_MANAGER_UNAVAILABLE"):
+                    raise
+                return None
+
+        return wait_until(attached, timeout, "the key manager to be back")
+
     def start_attach(self, agent, volume, key_id, key_manager="", token=None, timeout=60, **fields):
         """The call in flight; agent.api.result() waits for it."""
         key = {"key_manager": key_manager, "key_id": key_id}

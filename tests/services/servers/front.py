@@ -12,9 +12,7 @@ import socket
 import ssl
 import threading
 
-from servers.process import free_ports
-
-_SECONDS = 20
+_SECONDS = 60  # longer than a restart of a server takes
 
 
 def server_tls(certificate, newest=None, client_ca=None):
@@ -138,8 +136,8 @@ class CountingFront:
         self.requests, self.headers, self.connections, self.intercept = [], [], 0, None
         self._lock = threading.Lock()
         self._upstream = upstream
-        (self.port,) = free_ports(1)
-        self._server = _Server(("127.0.0.1", self.port), _Handler)
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self.port = self._server.server_address[1]
         self._server.front = self
         if tls is not None:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)

@@ -1,7 +1,9 @@
 """A server in the foreground of a session of its own, so that all of it can be ended."""
 
 import atexit
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -17,12 +19,18 @@ WITH_PARENT = ["setpriv", "--pdeathsig", "KILL", "--"]
 
 
 def free_ports(count):
-    """Ports of 127.0.0.1 that nobody listens on now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    """Ports of 127.0.0.1 that nobody listens on now, and that the kernel gives to no client before somebody does."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+        first_of_clients = int(file.read().split()[0])
+    with contextlib.ExitStack() as stack:
+        ports = []
+        for port in random.sample(range(first_of_clients // 2, first_of_clients), 100 + count):
+            with contextlib.suppress(OSError):
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+                ports.append(port)
+            if len(ports) == count:
+                return ports
+    raise AssertionError(f"no {count} free ports below {first_of_clients}")
 
 
 def accepts(port):
@@ -83,7 +91,7 @@ class Process:
     def is_running(self):
         return self._process is not None and self._process.poll() is None
 
-    def stop(self, timeout=10):
+    def stop(self, timeout=70):
         """SIGTERM to the group, SIGKILL to what is left of it then. Returns the exit status."""
         if self.is_running():
             self._signal_group(signal.SIGCONT)

@@ -218,7 +218,7 @@ TEST_F(MetricsTest, ServerEndsWithoutWaitingForAnybody) {
   EXPECT_NE(HttpGet(port, "/metrics"), "");
   const absl::Time begin = absl::Now();
   metrics.reset();
-  EXPECT_LT(absl::Now() - begin, absl::Seconds(1));
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(10));
   EXPECT_EQ(HttpGet(port, "/metrics"), "");
 }
 

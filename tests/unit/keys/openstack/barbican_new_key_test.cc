@@ -36,7 +36,7 @@ TEST_F(BarbicanNewKeyTest, PendingOrderIsWaitedFor) {
 
 TEST_F(BarbicanNewKeyTest, OrderThatStaysPendingIsNamed) {
   cloud_.pending = -1;
-  EXPECT_THAT(keys_->Create({}, absl::Now() + absl::Milliseconds(600)),
+  EXPECT_THAT(keys_->Create({}, absl::Now() + absl::Seconds(3)),
               AllOf(FailsWith(Reason::kKeyManagerTimedOut), Says("04de4000-"), Says("barbican-worker")));
   EXPECT_EQ(cloud_.Count("POST", "/orders/"), 1U);
 }
