@@ -37,7 +37,7 @@ class SecretRecords {
   std::string boot_id_;
 };
 
-// Of the running kernel; empty when it does not say.
+// Of the running kernel, as it says or, in its place, the unit does; empty when neither says it.
 std::string BootId();
 
 }  // namespace volcrypt

@@ -35,6 +35,12 @@ class Start(NodeCase):
         self.assertEqual(show(AGENT, "StatusText"), "Serving")
         self.assertTrue(self.api("GetInfo", timeout=5).version)
 
+    def test_it_is_told_which_boot_this_is_as_it_cannot_read_it(self):
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            boot = file.read().strip().replace("-", "")
+        with open(f"/proc/{self.agent.pid}/environ", "rb") as file:
+            self.assertIn(f"VOLCRYPT_BOOT_ID={boot}".encode(), file.read().split(b"\0"))
+
     def test_everything_is_wanted_at_boot(self):
         systemctl("enable", AGENT, *SOCKETS)
         try:
