@@ -4,7 +4,7 @@ import os
 
 from harness import key_store, paths
 from harness.devices import MIB, mapping_path, run
-from harness.first_use import ACTIVATED, INTENT_REMOVED, INTENT_WRITTEN, FirstUseCase, fail_points
+from harness.first_use import ACTIVATED, INTENT_WRITTEN, FirstUseCase, fail_points, has_intent
 from harness.libvirt import LibvirtCase, passphrase_of
 
 
@@ -38,7 +38,7 @@ class FirstUse(LibvirtCase, FirstUseCase):
                 self.attach_for_qemu_refused("WORKER_FAILED", self.volume, self.disk, self.user_key)
                 self.assertFalse(self.agent.fail_point_is_pending(), f"fail point {point} was not passed")
                 (claim,) = key_store.first_uses(self.volume)
-                self.assertEqual(self.intent() is not None, INTENT_WRITTEN <= point < INTENT_REMOVED)
+                self.assertEqual(self.intent() is not None, has_intent(point))
                 self.assert_unmapped(self.volume)
                 self.assertNotIn(self.volume, self.libvirtd.secrets())
                 attached = self.attach_for_qemu(self.volume, self.disk, self.user_key).attachment

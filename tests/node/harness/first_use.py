@@ -12,12 +12,22 @@ from harness.devices import MIB, mapping_path, run
 BLANK_PROVEN, INTENT_WRITTEN, FORMAT_BEGINS, FORMATTED, KEYSLOT_ADDED, TOKEN_SET = range(1, 7)
 OPEN_VERIFIED, KNOWN_RECORDED, INTENT_REMOVED, ACTIVATING, ACTIVATED = range(7, 12)
 LOOKED_ONCE = 12
-FAIL_POINTS = range(BLANK_PROVEN, ACTIVATED + 1)
+FAIL_POINTS = (LOOKED_ONCE, *range(BLANK_PROVEN, ACTIVATED + 1))  # in the order in which they are passed
 
 
 def fail_points(luks):
     """Those that a first use with this format passes: LUKS1 has no token."""
     return [point for point in FAIL_POINTS if luks == "luks2" or point != TOKEN_SET]
+
+
+def has_come_to(point, place):
+    """Whether a first use that got as far as `point` has been at the fail point `place`."""
+    return FAIL_POINTS.index(point) >= FAIL_POINTS.index(place)
+
+
+def has_intent(point):
+    """Whether a first use that got as far as `point` has left an intent."""
+    return has_come_to(point, INTENT_WRITTEN) and not has_come_to(point, INTENT_REMOVED)
 
 
 class FirstUseCase(NodeCase):
@@ -38,8 +48,8 @@ class FirstUseCase(NodeCase):
         self.assertFalse(self.agent.fail_point_is_pending(), f"fail point {point} was not passed")
         (claim,) = key_store.first_uses(self.volume)
         self.assertEqual(claim["state"], "claimed")
-        self.assertEqual(self.intent() is not None, INTENT_WRITTEN <= point < INTENT_REMOVED)
-        self.assertEqual(self.known() is not None, point >= KNOWN_RECORDED)
+        self.assertEqual(self.intent() is not None, has_intent(point))
+        self.assertEqual(self.known() is not None, has_come_to(point, KNOWN_RECORDED))
         self.assertEqual(os.path.exists(mapping_path(self.volume)), point == ACTIVATED)
         return claim["luks_uuid"]
 
