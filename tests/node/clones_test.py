@@ -34,6 +34,19 @@ class Clones(NodeCase):
         attached = self.attach(clone, device, key)
         self.assertEqual(attached["header_volume_id"], self.parent)
 
+    def test_a_clone_with_a_copy_of_its_parents_key_attaches_and_names_its_parent(self):
+        clone, device = self.volume_id(), self.clone()
+        before = device.sha256()
+        copy = self.api("CopyKey", source={"key_id": self.parents_key}).key.key_id
+        self.assertNotEqual(copy, self.parents_key)
+        self.assertEqual(key_store.key_bytes(copy), key_store.key_bytes(self.parents_key))
+        attached = self.attach(clone, device, copy)
+        self.assertEqual(attached["header_volume_id"], self.parent)
+        self.assertEqual(attached["luks_uuid"], self.luks_uuid)
+        self.assertFalse(attached["formatted"])
+        self.detach(clone)
+        self.assert_untouched(device, before)
+
     def test_a_clone_that_this_host_knows_is_not_formatted_when_it_reads_as_zeros(self):
         clone, device = self.volume_id(), self.clone()
         path = self.linear(device)
