@@ -9,6 +9,7 @@ from harness import NodeCase, mapping_path, wait_until
 from harness.agent import is_alive
 from harness.devices import MIB, run
 
+KIB = 1024
 MARKER = b"a line that must not be on the raw device\n"
 
 
@@ -103,8 +104,11 @@ class WholeLife(NodeCase):
         self.assertEqual(len(tokens), 1)
         self.assertEqual(tokens[0]["volume_id"], volume)
         self.assertEqual(tokens[0]["key_id"], key)
+        self.assertEqual(header["config"]["json_size"], str(16 * KIB - 4 * KIB))  # 16 KiB with the binary header
+        self.assertEqual(header["config"]["keyslots_size"], "2064384")
         dump = run("cryptsetup", "luksDump", device.path)
-        self.assertIn(attached["luks_uuid"], dump)
+        for name, value in (("UUID", attached["luks_uuid"]), ("Label", volume), ("Subsystem", "volcrypt")):
+            self.assertRegex(dump, rf"(?m)^{name}:\s+{value}$")
 
     def test_the_mapping_is_a_block_device_with_the_volume_key_in_the_keyring(self):
         key, volume, device = self.key(), self.volume_id(), self.device()
