@@ -2,10 +2,13 @@
 
 import contextlib
 import os
+import re
+import signal
 
 from harness import BlockDevice, NodeCase, mapping_path, wait_until
 from harness.agent import CONFIG, is_alive
 from harness.devices import MIB, run
+from harness.first_use import LOOKED_ONCE
 from testkit.api import ApiError
 
 PATIENCE = 3  # seconds that the callers wait for a device that hangs
@@ -16,8 +19,12 @@ class HungCase(NodeCase):
         return {"volume_id": volume, "device": device.path, "key": {"key_id": key}}
 
     def assert_times_out(self, method, **fields):
-        error = self.api_refused("DEVICE_TIMED_OUT", method, timeout=PATIENCE, **fields)
-        self.assertEqual(error.code, "DEADLINE_EXCEEDED")
+        since = self.agent.log_end()
+        self.assert_call_times_out(self.api.start(method, timeout=PATIENCE, **fields), method, fields, since)
+
+    def assert_call_times_out(self, call, method, fields, since=None):
+        self.assertEqual(self.error_of(call).code, "DEADLINE_EXCEEDED")
+        self.assertEqual(self.logged_reason(method, fields, since), "DEVICE_TIMED_OUT")
 
     def assert_in_progress(self, method, **fields):
         error = self.api_refused("OPERATION_IN_PROGRESS", method, **fields)
@@ -30,10 +37,17 @@ class HungCase(NodeCase):
         self.assertIn(volume, [a.volume_id for a in self.api("ListAttachments").attachments])
         self.assertTrue(self.api("DetachVolume", volume_id=volume).was_attached)
 
-    def reason_of(self, call):
+    def error_of(self, call):
         with self.assertRaises(ApiError) as caught:
             self.api.result(call)
-        return caught.exception.reason
+        return caught.exception
+
+    def logged_reason(self, method, fields, since=None):
+        """Of the first such call since then. On a slow host the answer with it comes after the caller's deadline."""
+        about = f"volume={fields['volume_id']}" if "volume_id" in fields else f"device={fields['device']}"
+        line = re.compile(rf"\b{method} {re.escape(about)} .*\breason=(\w+)")
+        begin = self.log_begin if since is None else since
+        return wait_until(lambda: line.search(self.agent.log(begin)), what=f"{line.pattern} in the log").group(1)
 
     def hung_workers(self, count):
         """When the others have ended, which they do a moment after their answer."""
@@ -91,28 +105,20 @@ class HungDevice(HungCase):
     def test_a_volume_is_not_formatted_behind_its_caller(self):
         disk = self.device(mib=16)
         blank = disk.sha256()
-        device = self.dm(f"0 SIZE delay {disk.path} 0 10", over=disk)  # so that looking at it takes a while
+        device = self.linear(disk)
         key, volume = self.key(), self.volume_id()
-        call = self.api.start("AttachVolume", timeout=PATIENCE + 10, **self.fields(volume, device, key))
-        self.wait_for_the_worker_that_formats()
+        fields = self.fields(volume, device, key)
+        self.agent.stop_at(LOOKED_ONCE)
+        call = self.api.start("AttachVolume", timeout=PATIENCE + 10, **fields)
+        worker = wait_until(lambda: self.agent.worker_that_stays("T"), what="the worker that formats")
         with self.suspended(device):
-            self.assertEqual(self.reason_of(call), "DEVICE_TIMED_OUT")
+            os.kill(worker, signal.SIGCONT)
+            self.assert_call_times_out(call, "AttachVolume", fields)
+            self.assertTrue(is_alive(worker))
         self.workers_end()
         self.assert_not_attached(volume)
-        device.swap(f"0 SIZE linear {disk.path} 0")
         self.assert_untouched(disk, blank)
         self.assertTrue(self.attach(volume, device, key)["formatted"])
-
-    def wait_for_the_worker_that_formats(self):
-        """The first looks at the device and says that it is blank; the second is told to format it."""
-        seen = []
-
-        def second_has_come():
-            seen.extend(pid for pid in self.agent.worker_pids() if pid not in seen)
-            return len(seen) >= 2
-
-        wait_until(second_has_come, 30, "the worker that formats")
-        self.assertTrue(is_alive(seen[1]))
 
     def test_a_hung_device_under_an_attached_volume_hides_nothing(self):
         key, volume, device = self.key(), self.volume_id(), self.linear(self.device(mib=8))
@@ -149,12 +155,15 @@ class HungAgent(HungCase):
         with contextlib.ExitStack() as stack:
             for device in hung:
                 stack.enter_context(self.suspended(device))
-            running = [self.api.start("AttachVolume", timeout=PATIENCE + 2, **fields) for fields in calls[:2]]
+            running = [self.api.start("AttachVolume", timeout=20, **fields) for fields in calls[:2]]
             self.hung_workers(2)
-            waiting = [self.api.start("AttachVolume", timeout=1, **fields) for fields in calls[2:]]
-            self.assertEqual([self.reason_of(call) for call in waiting], ["TOO_MANY_OPERATIONS"] * 2)
+            waiting = [self.api.start("AttachVolume", timeout=PATIENCE, **fields) for fields in calls[2:]]
+            for call, fields in zip(waiting, calls[2:]):
+                self.error_of(call)
+                self.assertEqual(self.logged_reason("AttachVolume", fields), "TOO_MANY_OPERATIONS")
             self.assert_others_work(key)  # as soon as there is a slot again
-            self.assertEqual([self.reason_of(call) for call in running], ["DEVICE_TIMED_OUT"] * 2)
+            for call, fields in zip(running, calls[:2]):
+                self.assert_call_times_out(call, "AttachVolume", fields)
             for fields in calls[2:]:
                 self.assert_times_out("AttachVolume", **fields)
             self.assert_others_work(key)
@@ -180,10 +189,11 @@ class HungAgent(HungCase):
     def test_sigterm_waits_for_a_hung_operation_no_longer_than_its_deadline(self):
         key, volume, device = self.key(), self.volume_id(), self.linear(self.device(mib=8))
         with self.suspended(device):
-            call = self.api.start("AttachVolume", timeout=PATIENCE, **self.fields(volume, device, key))
+            fields = self.fields(volume, device, key)
+            call = self.api.start("AttachVolume", timeout=PATIENCE, **fields)
             (worker,) = self.hung_workers(1)
             self.agent.terminate()
-            self.assertEqual(self.reason_of(call), "DEVICE_TIMED_OUT")
+            self.assert_call_times_out(call, "AttachVolume", fields)
             self.assertEqual(self.agent.wait(30), 0)
             self.assertTrue(is_alive(worker))
         wait_until(lambda: not self.agent.helper_pids() and not is_alive(worker), what="helper and worker to end")

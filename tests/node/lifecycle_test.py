@@ -9,6 +9,7 @@ import subprocess
 
 from harness import Ctl, NodeCase, mapping_path, paths, wait_until
 from harness.agent import CONFIG
+from harness.first_use import LOOKED_ONCE
 from testkit.api import ApiError
 
 NOBODY = 65534
@@ -21,22 +22,22 @@ users = ["{COMPUTE_UID}"]
 
 
 class TheAgentEnds(NodeCase):
-    def start_slow_attach(self):
-        """A call whose device takes 20 ms for each read, when its worker has begun."""
-        disk = self.device(mib=16)
-        device = self.dm(f"0 SIZE delay {disk.path} 0 20", over=disk)
-        volume, key = self.volume_id(), self.key()
+    def start_attach_that_stops(self):
+        """A first use whose worker has stopped before it writes anything."""
+        volume, device, key = self.volume_id(), self.device(mib=16), self.key()
+        self.agent.stop_at(LOOKED_ONCE)
         call = self.api.start("AttachVolume", volume_id=volume, device=device.path, key={"key_id": key})
-        wait_until(self.agent.worker_pids, what="the worker")
-        return volume, device, key, call
+        worker = wait_until(lambda: self.agent.worker_that_stays("T"), what="the worker to stop")
+        return volume, device, key, call, worker
 
     def test_sigterm_finishes_what_runs_and_refuses_the_rest(self):
-        volume, _, _, call = self.start_slow_attach()
+        volume, _, _, call, worker = self.start_attach_that_stops()
         self.agent.terminate()
         wait_until(lambda: "ending: running operations finish" in self.agent_log(), what="the agent to begin to end")
         error = self.api_refused("HELPER_UNAVAILABLE", "ListAttachments")
         self.assertEqual(error.code, "UNAVAILABLE")
         self.assertFalse(call.done(), "the positive control: there was something to wait for")
+        os.kill(worker, signal.SIGCONT)
         self.assertTrue(self.api.result(call).formatted)
         self.assertEqual(self.agent.wait(30), 0)
         wait_until(lambda: not self.agent.helper_pids(), what="the helper to end too")
@@ -45,11 +46,12 @@ class TheAgentEnds(NodeCase):
         self.assertEqual(self.ok("show", volume)["attachment"]["state"], "STATE_ACTIVE")
 
     def test_killed_during_an_attach_it_leaves_nothing_that_the_same_attach_does_not_finish(self):
-        volume, device, key, call = self.start_slow_attach()
+        volume, device, key, call, worker = self.start_attach_that_stops()
         self.agent.kill()
         with self.assertRaises(ApiError):
             self.api.result(call)
-        wait_until(lambda: not self.agent.worker_pids(), 30, "the worker to end")
+        os.kill(worker, signal.SIGCONT)
+        wait_until(lambda: not self.agent.worker_pids(), what="the worker to end")
         wait_until(lambda: not self.agent.helper_pids(), what="the helper to end")
         self.assertFalse(os.path.exists(mapping_path(volume)), "made behind the back of a caller who is gone")
         self.agent.start()
