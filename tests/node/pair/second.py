@@ -67,7 +67,7 @@ class SecondNode:
     def end(self):
         """Stops the agent; its exit status. The last request."""
         self.ends = True
-        return self._agent.stop()
+        return self._agent.stop() if self._agent.is_running() else 0
 
 
 def main():
