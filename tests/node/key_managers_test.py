@@ -42,8 +42,12 @@ ca_file = "{files}/kmip-ca.pem"
 class KeyManagers(NodeCase):
     @classmethod
     def setUpClass(cls):
-        cls.cloud, cls.pki = Cloud(tls=True), Pki()
+        cls.cloud = Cloud(tls=True)
+        cls.addClassCleanup(cls.cloud.close)
+        cls.pki = Pki()
+        cls.addClassCleanup(cls.pki.close)
         cls.kmip = PyKmip(cls.pki)
+        cls.addClassCleanup(cls.kmip.close)
         cls.fixed_key = secrets.token_bytes(32)
         give_to_agent("fixed", cls.fixed_key.hex())
         give_to_agent("password", cls.cloud.passwords["nova"])
@@ -51,15 +55,10 @@ class KeyManagers(NodeCase):
         give_copy_to_agent("kmip-ca.pem", cls.pki.authority.file)
         give_copy_to_agent("client.pem", cls.pki.client.certificate)
         give_copy_to_agent("client.key", cls.pki.client.key)
+        cls.addClassCleanup(cls.agent.restart)
+        cls.addClassCleanup(cls.agent.configure, CONFIG)
         cls.agent.configure(CONFIG + SECTIONS.format(files=DIRECTORY, cloud=cls.cloud, kmip=cls.kmip))
         cls.agent.restart()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.agent.configure(CONFIG)
-        cls.agent.restart()
-        for server in (cls.kmip, cls.pki, cls.cloud):
-            server.close()
 
     def check(self, manager, key_id, key):
         """First use, repeat, detach, later attach; by a key that cryptsetup takes too; data that stays."""

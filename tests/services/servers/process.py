@@ -77,7 +77,7 @@ class Process:
                 start_new_session=True,
             )
 
-    def wait_until_ready(self, timeout=60):
+    def wait_until_ready(self, timeout=300):
         try:
             wait_until(self._is_ready_or_dead, timeout, f"{self.name} to answer")
         except AssertionError:
