@@ -19,7 +19,7 @@ class Metrics(NodeCase):
         super().setUp()
 
     def value(self, series):
-        with urllib.request.urlopen(f"http://{ADDRESS}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{ADDRESS}/metrics", timeout=60) as answer:
             (value,) = re.findall(rf"^{re.escape(series)} (\S+)$", answer.read().decode(), re.MULTILINE)
         return float(value)
 
@@ -47,7 +47,7 @@ class Metrics(NodeCase):
         key, device = self.key(), self.linear(self.device(mib=8))
         device.suspend()
         request = {"volume_id": self.volume_id(), "device": device.path, "key": {"key_id": key}}
-        call = self.api.start("AttachVolume", timeout=4, **request)
+        call = self.api.start("AttachVolume", timeout=15, **request)
         wait_until(lambda: self.value("volcrypt_workers_busy") == 1, what="the worker to be counted")
         wait_until(lambda: self.value("volcrypt_workers_timed_out_total") == 1, what="it to time out")
         self.assertEqual(self.value("volcrypt_workers_busy"), 0)
