@@ -66,7 +66,8 @@ class Api:
 
     def __init__(self, endpoint):
         _generate()
-        self.channel = grpc.insecure_channel(endpoint)
+        # Of its own: what is shared with other channels would wait before it tries again.
+        self.channel = grpc.insecure_channel(endpoint, options=[("grpc.use_local_subchannel_pool", 1)])
         self._methods = {}
         for service, name in _SERVICES.items():
             module = messages(name)

@@ -1,7 +1,10 @@
 """How a run of Python tests is shown and counted."""
 
+import faulthandler
 import time
 import unittest
+
+MOST_SECONDS = 600  # for one test
 
 
 def in_short(trouble):
@@ -24,6 +27,8 @@ class Progress(unittest.TestResult):
 
     def startTest(self, test):
         super().startTest(test)
+        # What hangs for good, in the kernel or in a library, says where, and takes no more of the run's time.
+        faulthandler.dump_traceback_later(MOST_SECONDS, exit=True)
         self._begin = time.monotonic()
         self._troubles = []
         self._begin_mark = self._mark()
@@ -41,6 +46,7 @@ class Progress(unittest.TestResult):
                 print("      " + trouble.replace("\n", "\n      ").rstrip())
             log = self._since(self._begin_mark)[-6000:].rstrip()
             print(f"      {self._what}:\n        " + log.replace("\n", "\n        "), flush=True)
+        faulthandler.cancel_dump_traceback_later()
         super().stopTest(test)
 
     def addError(self, test, err):

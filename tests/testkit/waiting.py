@@ -3,7 +3,7 @@
 import time
 
 
-def wait_until(condition, timeout=10.0, what="the condition"):
+def wait_until(condition, timeout=60.0, what="the condition"):
     """Calls condition() until it returns something true, and returns that. AssertionError after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while True:

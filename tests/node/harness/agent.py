@@ -56,9 +56,9 @@ class Agent:
                 stderr=log,
                 start_new_session=True,
             )
-        wait_until(self._answers, timeout=30, what="the agent to answer")
+        wait_until(self._answers, what="the agent to answer")
 
-    def stop(self, timeout=20):
+    def stop(self, timeout=90):
         """SIGTERM: finishes what runs, refuses the rest. Returns the exit status."""
         helpers = self.helper_pids()
         self._process.send_signal(signal.SIGTERM)

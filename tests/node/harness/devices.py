@@ -9,12 +9,14 @@ from harness import paths
 
 MIB = 1024 * 1024
 SECTOR = 512
+_PATIENCE_SECONDS = 120  # with a program that neither ends nor fails
 _numbers = itertools.count(1)
 
 
 def run(*command, data=None):
     """Runs a program and returns what it printed; an AssertionError shows its errors when it fails."""
-    done = subprocess.run(command, input=data, capture_output=True, text=not isinstance(data, bytes), check=False)
+    text = not isinstance(data, bytes)
+    done = subprocess.run(command, input=data, capture_output=True, text=text, check=False, timeout=_PATIENCE_SECONDS)
     if done.returncode != 0:
         raise AssertionError(f"{' '.join(command)}: status {done.returncode}: {done.stdout}{done.stderr}")
     return done.stdout
