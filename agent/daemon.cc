@@ -17,6 +17,7 @@
 #include "agent/helper_probe.h"
 #include "agent/host_name.h"
 #include "agent/keys/key_manager_factory.h"
+#include "agent/libvirt/libvirt_library.h"
 #include "agent/libvirt/libvirt_secrets.h"
 #include "agent/metrics/observed_key_manager.h"
 #include "agent/reload.h"
@@ -116,6 +117,10 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(Config config, DaemonOptio
   std::vector<std::string> names;
   names.reserve(sockets.size());
   for (const ApiSocket& socket : sockets) names.push_back(socket.Name());
+
+  if (!config.libvirt.uri.empty()) {
+    if (absl::Status loaded = LoadLibvirt(); !loaded.ok()) return loaded;
+  }
 
   // The constructor is private, which std::make_unique cannot reach.
   std::unique_ptr<Daemon> daemon(new Daemon(std::move(config), std::move(options), std::move(opened->key_managers),

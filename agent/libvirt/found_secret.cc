@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "agent/libvirt/libvirt_connection.h"
+#include "agent/libvirt/libvirt_library.h"
 #include "agent/libvirt/secret_xml.h"
 
 namespace volcrypt {
@@ -19,18 +20,18 @@ using Text = std::unique_ptr<char, Free>;
 }  // namespace
 
 bool LastErrorIs(int code) {
-  const virError* const error = virGetLastError();
+  const virError* const error = Libvirt().virGetLastError();
   return error != nullptr && error->code == code;
 }
 
 absl::StatusOr<std::string> UuidOf(virSecretPtr secret) {
   std::array<char, VIR_UUID_STRING_BUFLEN> uuid{};
-  if (virSecretGetUUIDString(secret, uuid.data()) < 0) return LibvirtError("a libvirt secret without UUID");
+  if (Libvirt().virSecretGetUUIDString(secret, uuid.data()) < 0) return LibvirtError("a libvirt secret without UUID");
   return std::string(uuid.data());
 }
 
 absl::StatusOr<Secret> LookUpSecret(virConnectPtr connection, const std::string& volume_id) {
-  Secret secret(virSecretLookupByUsage(connection, VIR_SECRET_USAGE_TYPE_VOLUME, volume_id.c_str()));
+  Secret secret(Libvirt().virSecretLookupByUsage(connection, VIR_SECRET_USAGE_TYPE_VOLUME, volume_id.c_str()));
   if (secret != nullptr || LastErrorIs(VIR_ERR_NO_SECRET)) return secret;
   return LibvirtError(absl::StrCat("the libvirt secret of volume ", volume_id, " cannot be looked up"));
 }
@@ -38,7 +39,7 @@ absl::StatusOr<Secret> LookUpSecret(virConnectPtr connection, const std::string&
 absl::StatusOr<std::optional<FoundSecret>> ReadSecret(virSecretPtr secret, const std::string& volume_id) {
   const absl::StatusOr<std::string> uuid = UuidOf(secret);
   if (!uuid.ok()) return uuid.status();
-  const Text xml(virSecretGetXMLDesc(secret, kNoFlags));
+  const Text xml(Libvirt().virSecretGetXMLDesc(secret, kNoFlags));
   if (xml == nullptr) {
     if (LastErrorIs(VIR_ERR_NO_SECRET)) return std::optional<FoundSecret>();
     return LibvirtError(absl::StrCat("libvirt secret ", *uuid, " cannot be read"));
@@ -53,7 +54,7 @@ absl::StatusOr<std::optional<FoundSecret>> ReadSecret(virSecretPtr secret, const
 }
 
 absl::StatusOr<bool> UndefineSecret(virSecretPtr secret, const std::string& volume_id) {
-  if (virSecretUndefine(secret) == 0) return true;
+  if (Libvirt().virSecretUndefine(secret) == 0) return true;
   if (LastErrorIs(VIR_ERR_NO_SECRET)) return false;
   return LibvirtError(absl::StrCat("the libvirt secret of volume ", volume_id, " cannot be undefined"));
 }

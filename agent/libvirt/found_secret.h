@@ -1,20 +1,18 @@
 // A secret in libvirtd, looked up and read. Errors are LIBVIRT_UNAVAILABLE.
 #pragma once
 
-#include <libvirt/libvirt.h>
-#include <libvirt/virterror.h>
-
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "agent/libvirt/libvirt_library.h"
 #include "agent/libvirt/volume_secrets.h"
 
 namespace volcrypt {
 
 struct SecretFree {
-  void operator()(virSecretPtr secret) const { virSecretFree(secret); }
+  void operator()(virSecretPtr secret) const { Libvirt().virSecretFree(secret); }
 };
 using Secret = std::unique_ptr<virSecret, SecretFree>;
 

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "agent/libvirt/libvirt_library.h"
 #include "encryptors/reason.h"
 
 namespace volcrypt {
@@ -25,7 +26,7 @@ constexpr unsigned int kKeepaliveCount = 3;
 constexpr auto kGoodbye = std::chrono::seconds(2);
 
 struct Closer {
-  void operator()(virConnectPtr connection) const { virConnectClose(connection); }
+  void operator()(virConnectPtr connection) const { Libvirt().virConnectClose(connection); }
 };
 using Connection = std::unique_ptr<virConnect, Closer>;
 
@@ -36,7 +37,7 @@ absl::Status NoAnswer(const std::string& uri) {
 
 // The text of the remote side's death differs with the moment; nova tells it by the same codes and domains.
 bool LastErrorIsOfTheConnection() {
-  const virError* const error = virGetLastError();
+  const virError* const error = Libvirt().virGetLastError();
   if (error == nullptr) return false;
   return error->domain == VIR_FROM_RPC || error->domain == VIR_FROM_REMOTE;
 }
@@ -132,9 +133,10 @@ absl::Status LibvirtConnection::Shared::Do(Call& call) {
   for (int attempt = 0; attempt < 2; ++attempt) {
     if (absl::Status opened = Open(); !opened.ok()) return opened;
     if (!is_awaited()) return NoAnswer(uri);
-    virResetLastError();
+    Libvirt().virResetLastError();
     result = call.work->Run(connection.get(), is_awaited);
-    const bool lost = !result.ok() && (LastErrorIsOfTheConnection() || virConnectIsAlive(connection.get()) != 1);
+    const bool lost =
+        !result.ok() && (LastErrorIsOfTheConnection() || Libvirt().virConnectIsAlive(connection.get()) != 1);
     if (!lost) return result;
     connection.reset();
   }
@@ -142,12 +144,12 @@ absl::Status LibvirtConnection::Shared::Do(Call& call) {
 }
 
 absl::Status LibvirtConnection::Shared::Open() {
-  if (connection != nullptr && virConnectIsAlive(connection.get()) == 1) return absl::OkStatus();
+  if (connection != nullptr && Libvirt().virConnectIsAlive(connection.get()) == 1) return absl::OkStatus();
   connection.reset();
-  virResetLastError();
-  Connection opened(virConnectOpen(uri.c_str()));
+  Libvirt().virResetLastError();
+  Connection opened(Libvirt().virConnectOpen(uri.c_str()));
   if (opened == nullptr) return LibvirtError(absl::StrCat("libvirt at ", uri, " cannot be reached"));
-  if (virConnectSetKeepAlive(opened.get(), kKeepaliveSeconds, kKeepaliveCount) < 0) {
+  if (Libvirt().virConnectSetKeepAlive(opened.get(), kKeepaliveSeconds, kKeepaliveCount) < 0) {
     return LibvirtError(absl::StrCat("libvirt at ", uri, " takes no keepalive"));
   }
   connection = std::move(opened);
@@ -155,7 +157,7 @@ absl::Status LibvirtConnection::Shared::Open() {
 }
 
 absl::Status LibvirtError(const std::string& what) {
-  const virError* const error = virGetLastError();
+  const virError* const error = Libvirt().virGetLastError();
   const std::string said = error == nullptr || error->message == nullptr ? "no reason given" : error->message;
   ErrorMetadata metadata;
   if (error != nullptr) {

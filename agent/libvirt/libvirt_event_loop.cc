@@ -1,4 +1,5 @@
 #include "agent/libvirt/libvirt_event_loop.h"
+#include "agent/libvirt/libvirt_library.h"
 
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
@@ -19,9 +20,9 @@ void SetUpLibvirt() {
     // A write to a connection that the other side has closed would end the process.
     static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
     // Errors are returned; by default libvirt also prints them.
-    virSetErrorFunc(nullptr, [](void*, virErrorPtr) {});
-    virInitialize();
-    virEventRegisterDefaultImpl();
+    Libvirt().virSetErrorFunc(nullptr, [](void*, virErrorPtr) {});
+    Libvirt().virInitialize();
+    Libvirt().virEventRegisterDefaultImpl();
   });
 }
 
@@ -31,17 +32,17 @@ void DoNothing(int, void*) {}
 
 LibvirtEventLoop::LibvirtEventLoop() {
   SetUpLibvirt();
-  timer_ = virEventAddTimeout(kTickMilliseconds, DoNothing, nullptr, nullptr);
+  timer_ = Libvirt().virEventAddTimeout(kTickMilliseconds, DoNothing, nullptr, nullptr);
   thread_ = std::thread([this] {
-    while (!stopping_) virEventRunDefaultImpl();
+    while (!stopping_) Libvirt().virEventRunDefaultImpl();
   });
 }
 
 LibvirtEventLoop::~LibvirtEventLoop() {
   stopping_ = true;
-  if (timer_ >= 0) virEventUpdateTimeout(timer_, 0);
+  if (timer_ >= 0) Libvirt().virEventUpdateTimeout(timer_, 0);
   thread_.join();
-  if (timer_ >= 0) virEventRemoveTimeout(timer_);
+  if (timer_ >= 0) Libvirt().virEventRemoveTimeout(timer_);
 }
 
 }  // namespace volcrypt

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "agent/libvirt/found_secret.h"
 #include "agent/libvirt/libvirt_connection.h"
+#include "agent/libvirt/libvirt_library.h"
 #include "agent/libvirt/put_work.h"
 #include "agent/libvirt/secret_xml.h"
 
@@ -79,7 +80,7 @@ class AmendWork : public LibvirtWork {
     if (!found->has_value() || !(*found)->is_ours) return absl::OkStatus();
     definition_.uuid = (*found)->secret.uuid;
     definition_.has_value = (*found)->secret.has_value;
-    const Secret amended(virSecretDefineXML(connection, SecretXml(definition_).c_str(), kNoFlags));
+    const Secret amended(Libvirt().virSecretDefineXML(connection, SecretXml(definition_).c_str(), kNoFlags));
     if (amended == nullptr)
       return LibvirtError(absl::StrCat("libvirt secret ", definition_.uuid, " cannot be described"));
     was_there = true;
@@ -97,7 +98,7 @@ class ListWork : public LibvirtWork {
   absl::Status Run(virConnectPtr connection, const IsAwaited&) override {
     result.clear();
     virSecretPtr* all = nullptr;
-    const int count = virConnectListAllSecrets(connection, &all, kNoFlags);
+    const int count = Libvirt().virConnectListAllSecrets(connection, &all, kNoFlags);
     if (count < 0) return LibvirtError("the secrets of libvirt cannot be listed");
     const std::unique_ptr<virSecretPtr, void (*)(void*)> array(all, free);
     std::vector<Secret> secrets;
@@ -115,8 +116,8 @@ class ListWork : public LibvirtWork {
 
  private:
   absl::Status Add(virSecretPtr secret) {
-    if (virSecretGetUsageType(secret) != VIR_SECRET_USAGE_TYPE_VOLUME) return absl::OkStatus();
-    const char* const usage = virSecretGetUsageID(secret);
+    if (Libvirt().virSecretGetUsageType(secret) != VIR_SECRET_USAGE_TYPE_VOLUME) return absl::OkStatus();
+    const char* const usage = Libvirt().virSecretGetUsageID(secret);
     if (usage == nullptr) return absl::OkStatus();
     absl::StatusOr<std::optional<FoundSecret>> found = ReadSecret(secret, usage);
     if (!found.ok()) return found.status();

@@ -19,7 +19,7 @@ class LibvirtSecrets : public VolumeSecrets {
   // Ephemeral secrets live in libvirtd's memory and end with it; persistent ones are plain base64 on libvirt's disk.
   enum class Lifetime : uint8_t { kEphemeral, kPersistent };
 
-  // Does not connect yet. Of a qemu:/// URI only the place counts.
+  // After LoadLibvirt (libvirt_library.h). Does not connect yet. Of a qemu:/// URI only the place counts.
   LibvirtSecrets(const std::string& uri, Lifetime lifetime);
   ~LibvirtSecrets() override;
 

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "agent/libvirt/libvirt_library.h"
 #include "encryptors/reason.h"
 
 namespace volcrypt {
@@ -23,7 +24,7 @@ absl::Status SomebodyElses(const FoundSecret& found) {
 
 absl::Status SetValue(virSecretPtr secret, const SecretBytes& value, const std::string& volume_id) {
   mallopt(M_PERTURB, kOverwriteFreed);
-  const int result = virSecretSetValue(secret, value.Bytes().data(), value.Size(), kNoFlags);
+  const int result = Libvirt().virSecretSetValue(secret, value.Bytes().data(), value.Size(), kNoFlags);
   mallopt(M_PERTURB, 0);
   if (result == 0) return absl::OkStatus();
   return LibvirtError(absl::StrCat("the value of volume ", volume_id, "'s libvirt secret cannot be set"));
@@ -49,13 +50,13 @@ Secret PutWork::Define(virConnectPtr connection, const std::string& uuid, bool h
   SecretDefinition definition = definition_;
   definition.uuid = uuid;
   definition.has_value = has_value;
-  return Secret(virSecretDefineXML(connection, SecretXml(definition).c_str(), kNoFlags));
+  return Secret(Libvirt().virSecretDefineXML(connection, SecretXml(definition).c_str(), kNoFlags));
 }
 
 // libvirt would take another usage's definition for a change of that secret.
 std::string PutWork::FreeUuid(virConnectPtr connection) const {
   if (definition_.uuid.empty()) return "";
-  const Secret taken(virSecretLookupByUUIDString(connection, definition_.uuid.c_str()));
+  const Secret taken(Libvirt().virSecretLookupByUUIDString(connection, definition_.uuid.c_str()));
   return taken == nullptr && LastErrorIs(VIR_ERR_NO_SECRET) ? definition_.uuid : "";
 }
 

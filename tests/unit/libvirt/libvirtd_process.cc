@@ -16,6 +16,8 @@
 #include <thread>
 #include <vector>
 
+#include "agent/libvirt/libvirt_library.h"
+
 namespace volcrypt {
 namespace {
 
@@ -47,6 +49,7 @@ std::vector<char*> Pointers(std::vector<std::string>& texts) {
 }  // namespace
 
 LibvirtdProcess::LibvirtdProcess() {
+  if (const absl::Status loaded = LoadLibvirt(); !loaded.ok()) Give(loaded.ToString());
   PrepareDirectory();
   Start();
 }
