@@ -1,11 +1,14 @@
 #include "agent/libvirt/libvirt_event_loop.h"
-#include "agent/libvirt/libvirt_library.h"
 
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
 
+#include <atomic>
 #include <csignal>
 #include <mutex>
+#include <thread>
+
+#include "agent/libvirt/libvirt_library.h"
 
 namespace volcrypt {
 namespace {
@@ -28,21 +31,42 @@ void SetUpLibvirt() {
 
 void DoNothing(int, void*) {}
 
+struct LoopThread {
+  std::mutex mutex;  // held while the thread begins and while it ends, so that never two turn the loop
+  int holders = 0;
+  std::atomic<bool> stopping = false;
+  int timer = -1;
+  std::thread thread;
+};
+
+// Never destroyed: what holds the loop may be static itself.
+LoopThread& TheThread() {
+  static auto* const loop = new LoopThread;
+  return *loop;
+}
+
 }  // namespace
 
 LibvirtEventLoop::LibvirtEventLoop() {
   SetUpLibvirt();
-  timer_ = Libvirt().virEventAddTimeout(kTickMilliseconds, DoNothing, nullptr, nullptr);
-  thread_ = std::thread([this] {
-    while (!stopping_) Libvirt().virEventRunDefaultImpl();
+  LoopThread& loop = TheThread();
+  const std::lock_guard lock(loop.mutex);
+  if (loop.holders++ > 0) return;
+  loop.stopping = false;
+  loop.timer = Libvirt().virEventAddTimeout(kTickMilliseconds, DoNothing, nullptr, nullptr);
+  loop.thread = std::thread([&loop] {
+    while (!loop.stopping) Libvirt().virEventRunDefaultImpl();
   });
 }
 
 LibvirtEventLoop::~LibvirtEventLoop() {
-  stopping_ = true;
-  if (timer_ >= 0) Libvirt().virEventUpdateTimeout(timer_, 0);
-  thread_.join();
-  if (timer_ >= 0) Libvirt().virEventRemoveTimeout(timer_);
+  LoopThread& loop = TheThread();
+  const std::lock_guard lock(loop.mutex);
+  if (--loop.holders > 0) return;
+  loop.stopping = true;
+  if (loop.timer >= 0) Libvirt().virEventUpdateTimeout(loop.timer, 0);
+  loop.thread.join();
+  if (loop.timer >= 0) Libvirt().virEventRemoveTimeout(loop.timer);
 }
 
 }  // namespace volcrypt

@@ -1,23 +1,16 @@
 #pragma once
 
-#include <atomic>
-#include <thread>
-
 namespace volcrypt {
 
-// Runs libvirt's event loop in a thread for as long as it lives; keepalive works only with it. To be made before the
-// first connection is opened.
+// Keeps libvirt's event loop turning, in a thread, as long as there is one of these: keepalive needs it. The loop is
+// the whole process's, so there is one thread however many hold it: of two, one could keep the other from ever having
+// its turn.
 class LibvirtEventLoop {
  public:
   LibvirtEventLoop();
   LibvirtEventLoop(const LibvirtEventLoop&) = delete;
   LibvirtEventLoop& operator=(const LibvirtEventLoop&) = delete;
   ~LibvirtEventLoop();
-
- private:
-  std::atomic<bool> stopping_ = false;
-  int timer_ = -1;
-  std::thread thread_;
 };
 
 }  // namespace volcrypt
