@@ -126,6 +126,28 @@ class AgentRead(CloudCase):
         self.granting.restart()
         self.attach_once(self.granting, volume)
 
+    def other_host(self):
+        return self.agent({"barbican": self.section("stranger", grant_agent_read=True)}, host="other-host")
+
+    def test_the_host_that_a_guest_migrates_to_needs_no_caller(self):
+        other, volume = self.other_host(), self.volume()
+        self.attach_refused("KEY_ACCESS_DENIED", other, volume, self.secret)
+        self.assertTrue(self.attach(self.granting, volume, self.secret, token=self.nova.token)["formatted"])
+        self.assertFalse(self.attach(other, volume, self.secret)["formatted"])
+        self.detach(self.granting, volume)
+        self.assertTrue(self.attach(other, volume, self.secret)["already_attached"])
+        self.assertEqual(len(volume.formats()), 1)
+
+    def test_the_host_that_takes_over_from_a_dead_one_needs_no_caller(self):
+        volume = self.volume()
+        self.attach(self.granting, volume, self.secret, token=self.nova.token)
+        self.granting.process.kill()
+        self.granting.helper.kill()
+        other = self.other_host()
+        self.attach_refused("KEY_ACCESS_DENIED", other, volume, self.nova.secret(os.urandom(32)))
+        self.assertFalse(self.attach(other, volume, self.secret)["formatted"])
+        self.assertEqual(len(volume.formats()), 1)
+
     def test_others_in_the_list_stay(self):
         self.nova.set_acl(self.secret, ["service", "observer"])
         self.attach_once(self.granting, self.volume(), token=self.nova.token)
