@@ -9,9 +9,20 @@ from servers.certificates import Authority
 from servers.front import Front, client_tls, server_tls
 
 
-def speaks(port, newest, ca_file):
+# Discover Versions by a client of KMIP 1.2, in TTLV.
+DISCOVER_VERSIONS = bytes.fromhex(
+    "42007801 00000060"  # request message
+    "42007701 00000038"  # header
+    "42006901 00000020 42006A02 00000004 0000000100000000 42006B02 00000004 0000000200000000"  # 1.2
+    "42000D02 00000004 0000000100000000"  # one item
+    "42000F01 00000018 42005C05 00000004 0000001E00000000 42007901 00000000"
+)
+SUCCESS = bytes.fromhex("42007F05 00000004 0000000000000000")  # result status
+
+
+def speaks(port, newest, ca_file, certificate=None):
     """Whether a client as old as that is served."""
-    context = client_tls(ca_file)
+    context = client_tls(ca_file, certificate)
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version = ssl.TLSVersion.TLSv1
     context.maximum_version = newest
@@ -129,13 +140,32 @@ class Kmip(KmipCase):
 
     def test_a_server_that_speaks_nothing_newer_than_tls_1_1_is_refused(self):
         front = self.tls_front(self.authority.server("old"), ssl.TLSVersion.TLSv1_1)
+        spoken = speaks(front.port, ssl.TLSVersion.TLSv1_1, self.authority.file, self.pki.client)
+        self.assertEqual(spoken, "TLSv1.1", "the control")
         self.assert_refused(("TLS", "version"), front.address)
 
     def test_a_client_of_an_unknown_authority_is_refused(self):
         stranger = Authority(os.path.join(self.directory, "stranger"), "somebody else's authority")
         self.assert_refused(("certificate",), self.server, client=stranger.client("compute-1"))
 
-    def test_a_client_without_certificate_is_refused(self):
+    def ask(self, certificate=None):
+        """What the server answers a client that is not ours to Discover Versions."""
+        context = client_tls(self.authority.file, certificate)
+        with socket.create_connection(("127.0.0.1", self.server.port), 10) as plain:
+            with context.wrap_socket(plain, server_hostname="localhost") as secure:
+                secure.sendall(DISCOVER_VERSIONS)
+                return secure.recv(4096)
+
+    def test_the_server_serves_whoever_has_a_certificate_and_nobody_else(self):
+        """So a test that reaches it has shown the agent's certificate."""
+        self.assertIn(SUCCESS, self.ask(self.pki.client), "the control")
+        self.assertNotIn("PEER_DID_NOT_RETURN_A_CERTIFICATE", self.server.log())
+        with self.assertRaises((ssl.SSLError, ConnectionError)):
+            self.ask()
+        self.wait_until(lambda: "PEER_DID_NOT_RETURN_A_CERTIFICATE" in self.server.log())
+        self.assertIn(SUCCESS, self.ask(self.pki.client))
+
+    def test_an_agent_without_certificate_does_not_start(self):
         agent = self.agent({"local": {"type": "local", "path": os.path.join(self.directory, "keys.db")}})
         agent.stop()
         agent.configure({"kmip": self.section(client_certificate=None, client_private_key=None)})

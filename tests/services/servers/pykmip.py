@@ -72,6 +72,10 @@ class PyKmip:
         self.process.kill()
         self._directory.cleanup()
 
+    def log(self):
+        with open(os.path.join(self.directory, "server.log"), encoding="utf-8") as file:
+            return file.read()
+
     def _write_users(self, users):
         path = os.path.join(self.directory, "users.json")
         with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as file:
