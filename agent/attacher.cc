@@ -55,7 +55,7 @@ Attacher::Attacher(Encryptor& encryptor, const KeyManagers& key_managers, const 
       slots_(slots),
       config_(std::move(config)),
       host_(std::move(host)),
-      secret_attachments_(secrets, std::move(records)) {}
+      secret_attachments_(secrets, std::move(records), mappings) {}
 
 absl::StatusOr<AttachAnswer> Attacher::Attach(const AttachCall& call, const KeyCall& key_call) {
   absl::StatusOr<AttachRequest> request = MakeAttachRequest(call, config_, HasLibvirt());
@@ -83,6 +83,7 @@ absl::StatusOr<AttachAnswer> Attacher::AttachOver(const AttachCall& call, Attach
   const bool unmapped = is_attached && has_value && request.leave_unmapped;
   if (unmapped) request.attached_as_uuid = (*secret)->note.luks_uuid;
   if (mapped && has_value) request.check_key = false;
+  request.decrypted_by_qemu = secret_attachments_.DevicesOfOthers(call.volume_id);
 
   absl::StatusOr<AttachAnswer> answer;
   if (request.device.empty()) {
@@ -98,6 +99,10 @@ absl::StatusOr<AttachAnswer> Attacher::AttachOver(const AttachCall& call, Attach
     answer = sequence.Run(mapped || unmapped);
   }
   if (!answer.ok()) return answer;
+  if (!answer->already_attached && call.mode != AttachMode::kLibvirtSecret) {
+    const absl::Status is_free = secret_attachments_.CheckDeviceFree(call.volume_id, answer->mapping.device);
+    if (!is_free.ok()) return RollBack(call, *answer, is_free, key_call.deadline);
+  }
   if (!WantsSecret(call)) {
     if (has_value) answer->libvirt_secret_uuid = (*secret)->uuid;
     return answer;
@@ -152,11 +157,12 @@ absl::StatusOr<DetachAnswer> Attacher::CloseMapping(const DetachRequest& request
   if (request.device.empty() || (closed.ok() && closed->was_attached) || (!closed.ok() && !no_device)) {
     return closed.ok() ? absl::StatusOr<DetachAnswer>(DetachAnswer(*std::move(closed))) : closed.status();
   }
-  const absl::StatusOr<std::optional<std::string>> volume_id = secret_attachments_.VolumeOver(request.device, deadline);
+  const absl::StatusOr<std::string> volume_id =
+      secret_attachments_.VolumeOver(closed.ok() ? closed->device : request.device, deadline);
   if (!volume_id.ok()) return volume_id.status();
-  if (!volume_id->has_value() && !closed.ok()) return closed.status();
+  if (volume_id->empty() && !closed.ok()) return closed.status();
   DetachAnswer answer;
-  answer.volume_id = volume_id->value_or("");
+  answer.volume_id = *volume_id;
   return answer;
 }
 

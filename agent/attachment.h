@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "agent/attach_request.h"
+#include "agent/libvirt/volume_secrets.h"
 #include "encryptors/encryptor.h"
 
 namespace volcrypt {
@@ -17,6 +18,11 @@ struct Attachment : Mapping {
   AttachMode mode = AttachMode::kHostMapping;
   std::string libvirt_secret_uuid;  // empty: none
 };
+
+// Of a volume that QEMU decrypts, of which the secret is all there is.
+Attachment AttachmentOf(const VolumeSecret& secret);
+// The volume is attached, and the secret is its: without a value it is a broken attachment.
+void AddSecret(const VolumeSecret& secret, Attachment& attachment);
 
 struct AttachmentList {
   std::vector<Attachment> attachments;   // in the order of volume ids

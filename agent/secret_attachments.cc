@@ -1,13 +1,11 @@
 #include "agent/secret_attachments.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "agent/uuid.h"
 #include "encryptors/reason.h"
 
 namespace volcrypt {
@@ -42,20 +40,10 @@ SecretNote NoteOf(const AttachCall& call, const Mapping& mapping) {
           .key = mapping.key};
 }
 
-// Links are followed, and one device may have several nodes.
-bool IsSameDevice(const std::string& one, const std::string& other) {
-  if (one.empty() || other.empty()) return false;
-  if (one == other) return true;
-  struct stat a {};
-  struct stat b {};
-  if (stat(one.c_str(), &a) != 0 || stat(other.c_str(), &b) != 0) return false;
-  if (S_ISBLK(a.st_mode) && S_ISBLK(b.st_mode)) return a.st_rdev == b.st_rdev;
-  return S_ISREG(a.st_mode) && S_ISREG(b.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
-
 absl::Status CheckSame(const VolumeSecret& there, const Mapping& now) {
-  if (there.note.device != now.device && !IsSameDevice(there.note.device, now.device))
+  if (there.note.device != now.device) {
     return Differs(there, "device", absl::StrCat("over ", there.note.device));
+  }
   if (there.note.luks_uuid != now.luks_uuid) {
     return Differs(there, "LUKS header", absl::StrCat("UUID ", there.note.luks_uuid));
   }
@@ -65,37 +53,29 @@ absl::Status CheckSame(const VolumeSecret& there, const Mapping& now) {
   return absl::OkStatus();
 }
 
-std::string WhatIsWrong(const VolumeSecret& secret) {
-  return secret.is_lost ? "its libvirt secret is gone; attach it again"
-                        : "its libvirt secret has no value; attach it again";
-}
-
-void Complete(Attachment& attachment, const VolumeSecret* secret) {
-  if (secret == nullptr) return;
-  attachment.libvirt_secret_uuid = secret->uuid;
-  if (secret->has_value || attachment.state != MappingState::kActive) return;
-  attachment.state = MappingState::kBroken;
-  attachment.state_reason = WhatIsWrong(*secret);
-}
-
 absl::Status NotAttached(const std::string& volume_id) {
   return MakeError(Reason::kNotAttached, absl::StrCat("volume ", volume_id, " is not attached; attach it first"),
                    {{"volume_id", volume_id}});
 }
 
+absl::Status NoLibvirt(const std::string& volume_id) {
+  return MakeError(
+      Reason::kLibvirtUnavailable,
+      absl::StrCat("volume ", volume_id, " was attached for QEMU, and this agent has no libvirt any more; ",
+                   "set [libvirt] uri, then detach it"),
+      {{"volume_id", volume_id}});
+}
+
+// Of what was found, what QEMU decrypts.
+std::optional<VolumeSecret> Attached(const std::optional<VolumeSecret>& found) {
+  return found && found->note.is_attachment ? found : std::nullopt;
+}
+
 }  // namespace
 
-Attachment AttachmentOf(const VolumeSecret& secret) {
-  Attachment attachment(Mapping{.volume_id = secret.volume_id,
-                                .device = secret.note.device,
-                                .size_bytes = secret.note.size_bytes,
-                                .luks_uuid = secret.note.luks_uuid,
-                                .encryption = secret.note.encryption,
-                                .read_only = secret.note.read_only,
-                                .key = secret.note.key});
-  attachment.mode = AttachMode::kLibvirtSecret;
-  Complete(attachment, &secret);
-  return attachment;
+std::optional<VolumeSecret> SecretAttachments::RecordedAttached(const std::string& volume_id) const {
+  const std::optional<SecretRecords::Record> record = records_.Find(volume_id);
+  return record && !record->is_left ? Attached(record->secret) : std::nullopt;
 }
 
 Found SecretAttachments::Find(const std::string& volume_id, absl::Time deadline) {
@@ -120,28 +100,50 @@ absl::StatusOr<std::vector<VolumeSecret>> SecretAttachments::FindAll(absl::Time 
 }
 
 Found SecretAttachments::FindFor(const AttachCall& call, absl::Time deadline) {
-  if (secrets_ == nullptr) return std::optional<VolumeSecret>();
-  if (absl::Status is_free = CheckDeviceFree(call); !is_free.ok()) return is_free;
   const bool wanted = WantsSecret(call);
-  Found found = Find(call.volume_id, wanted ? deadline : Shortly(deadline));
-  if (!found.ok()) return wanted ? found : std::optional<VolumeSecret>();
-  if (found->has_value() && (*found)->note.is_attachment && !IsUnmapped(call)) {
-    return Differs(**found, "mode", "QEMU decrypts it");
-  }
-  return found;
+  Found found = IsOn() ? Find(call.volume_id, wanted ? deadline : Shortly(deadline)) : RecordedAttached(call.volume_id);
+  if (!found.ok() && wanted) return found;
+  const std::optional<VolumeSecret> attached = found.ok() ? Attached(*found) : RecordedAttached(call.volume_id);
+  if (attached && !IsUnmapped(call)) return Differs(*attached, "mode", "QEMU decrypts it");
+  return found.ok() ? found : std::optional<VolumeSecret>();
 }
 
-// QEMU claims no device for itself, so the kernel would let it be opened twice.
-absl::Status SecretAttachments::CheckDeviceFree(const AttachCall& call) const {
-  if (call.device.empty()) return absl::OkStatus();
+std::map<std::string, std::string> SecretAttachments::DevicesOfOthers(const std::string& volume_id) const {
+  std::map<std::string, std::string> devices;
   for (const SecretRecords::Record& record : records_.List()) {
     const VolumeSecret& other = record.secret;
-    if (record.is_left || !other.note.is_attachment || other.volume_id == call.volume_id) continue;
-    if (!IsSameDevice(other.note.device, call.device)) continue;
+    if (record.is_left || !other.note.is_attachment || other.note.device.empty()) continue;
+    if (other.volume_id != volume_id) devices[other.volume_id] = other.note.device;
+  }
+  return devices;
+}
+
+absl::Status SecretAttachments::CheckDeviceFree(const std::string& volume_id, const std::string& device) const {
+  for (const auto& [other, taken] : DevicesOfOthers(volume_id)) {
+    if (taken != device) continue;
     return MakeError(Reason::kDeviceInUse,
-                     absl::StrCat("QEMU decrypts volume ", other.volume_id, " on device ", call.device,
+                     absl::StrCat("QEMU decrypts volume ", other, " on device ", device, "; detach that volume first"),
+                     {{"device", device}, {"volume_id", other}});
+  }
+  return absl::OkStatus();
+}
+
+// QEMU claims no device for itself, so a record does, before anything is registered. Whoever makes a mapping looks at
+// the records afterwards, and this at the mappings: of two at once, one sees the other.
+absl::Status SecretAttachments::Claim(const VolumeSecret& secret, std::vector<std::string>& warnings) {
+  {
+    const std::lock_guard lock(claiming_);
+    if (absl::Status is_free = CheckDeviceFree(secret.volume_id, secret.note.device); !is_free.ok()) return is_free;
+    const absl::Status recorded = records_.Write({.secret = secret});
+    if (!recorded.ok()) warnings.emplace_back(recorded.message());
+  }
+  for (const Mapping& mapping : mappings_.List()) {
+    if (mapping.device != secret.note.device) continue;
+    records_.Remove(secret.volume_id);
+    return MakeError(Reason::kDeviceInUse,
+                     absl::StrCat("device ", mapping.device, " is in use by the mapping of volume ", mapping.volume_id,
                                   "; detach that volume first"),
-                     {{"device", call.device}, {"volume_id", other.volume_id}});
+                     {{"device", mapping.device}, {"volume_id", mapping.volume_id}});
   }
   return absl::OkStatus();
 }
@@ -153,41 +155,43 @@ absl::Status SecretAttachments::Register(const AttachCall& call, const std::opti
     if (absl::Status same = CheckSame(*there, answer.mapping); !same.ok()) return same;
     answer.already_attached = true;
   }
-  SecretNote note = NoteOf(call, answer.mapping);
+  VolumeSecret secret{
+      .volume_id = call.volume_id, .uuid = there ? there->uuid : RandomUuid(), .note = NoteOf(call, answer.mapping)};
   if (attached && there->has_value) {
-    answer.libvirt_secret_uuid = there->uuid;
-    note = there->note;
+    secret.note = there->note;
   } else {
     if (answer.passphrase.IsEmpty()) {
       return MakeError(Reason::kOperationInProgress, "the volume's libvirt secret went away meanwhile; try again");
     }
-    const absl::StatusOr<PutSecret> put = secrets_->Put(call.volume_id, there && there->is_lost ? there->uuid : "",
-                                                        note, std::move(answer.passphrase), deadline);
+    const bool claims = IsUnmapped(call) && !attached && !call.device.empty();
+    if (absl::Status claimed = claims ? Claim(secret, answer.warnings) : absl::OkStatus(); !claimed.ok())
+      return claimed;
+    const absl::StatusOr<PutSecret> put =
+        secrets_->Put(call.volume_id, secret.uuid, secret.note, std::move(answer.passphrase), deadline);
+    if (!put.ok() && claims) records_.Remove(call.volume_id);
     if (!put.ok()) return put.status();
-    answer.libvirt_secret_uuid = put->uuid;
+    secret.uuid = put->uuid;
   }
   answer.passphrase.Clear();
-  const VolumeSecret secret{.volume_id = call.volume_id, .uuid = answer.libvirt_secret_uuid, .note = std::move(note)};
+  answer.libvirt_secret_uuid = secret.uuid;
   const absl::Status recorded = records_.Write({.secret = secret});
   if (!recorded.ok()) answer.warnings.emplace_back(recorded.message());
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::optional<std::string>> SecretAttachments::VolumeOver(const std::string& device,
-                                                                         absl::Time deadline) {
-  if (secrets_ == nullptr) return std::optional<std::string>();
+absl::StatusOr<std::string> SecretAttachments::VolumeOver(const std::string& device, absl::Time deadline) {
+  if (!IsOn()) return "";
   const absl::StatusOr<std::vector<VolumeSecret>> all = FindAll(deadline);
   if (!all.ok()) return all.status();
   for (const VolumeSecret& secret : *all) {
-    if (secret.note.is_attachment && IsSameDevice(secret.note.device, device)) {
-      return std::optional<std::string>(secret.volume_id);
-    }
+    if (secret.note.is_attachment && secret.note.device == device) return secret.volume_id;
   }
-  return std::optional<std::string>();
+  return "";
 }
 
 absl::Status SecretAttachments::Detach(bool keep, DetachAnswer& answer, absl::Time deadline) {
-  if (secrets_ == nullptr || answer.volume_id.empty()) return absl::OkStatus();
+  if (answer.volume_id.empty()) return absl::OkStatus();
+  if (!IsOn()) return RecordedAttached(answer.volume_id) ? NoLibvirt(answer.volume_id) : absl::OkStatus();
   const Found found = Find(answer.volume_id, answer.was_attached ? Shortly(deadline) : deadline);
   if (!found.ok()) {
     if (!answer.was_attached) return found.status();
@@ -216,7 +220,7 @@ absl::Status SecretAttachments::Detach(bool keep, DetachAnswer& answer, absl::Ti
 
 std::vector<std::string> SecretAttachments::LeftBehind() const {
   std::vector<std::string> volumes;
-  if (secrets_ == nullptr) return volumes;
+  if (!IsOn()) return volumes;
   for (const SecretRecords::Record& record : records_.List()) {
     if (record.is_left) volumes.push_back(record.secret.volume_id);
   }
@@ -232,11 +236,12 @@ absl::Status SecretAttachments::RemoveLeft(const std::string& volume_id, absl::T
 }
 
 absl::StatusOr<VolumeSecret> SecretAttachments::Unmapped(const std::string& volume_id, absl::Time deadline) {
-  if (secrets_ == nullptr) return NotAttached(volume_id);
-  Found found = Find(volume_id, deadline);
+  if (!IsOn()) return NotAttached(volume_id);
+  const Found found = Find(volume_id, deadline);
   if (!found.ok()) return found.status();
-  if (!found->has_value() || !(*found)->note.is_attachment) return NotAttached(volume_id);
-  return **std::move(found);
+  std::optional<VolumeSecret> attached = Attached(*found);
+  if (!attached) return NotAttached(volume_id);
+  return *std::move(attached);
 }
 
 absl::Status SecretAttachments::Amend(const VolumeSecret& secret, absl::Time deadline) {
@@ -248,23 +253,23 @@ absl::Status SecretAttachments::Amend(const VolumeSecret& secret, absl::Time dea
 absl::StatusOr<Attachment> SecretAttachments::Describe(const std::string& volume_id, absl::StatusOr<Mapping> mapping,
                                                        absl::Time deadline) {
   const bool mapped = mapping.ok();
-  if (!mapped && (secrets_ == nullptr || !HasReason(mapping.status(), Reason::kNotAttached))) return mapping.status();
+  if (!mapped && (!IsOn() || !HasReason(mapping.status(), Reason::kNotAttached))) return mapping.status();
   if (!mapped) {
     const absl::StatusOr<VolumeSecret> secret = Unmapped(volume_id, deadline);
     if (!secret.ok()) return HasReason(secret.status(), Reason::kNotAttached) ? mapping.status() : secret.status();
     return AttachmentOf(*secret);
   }
   Attachment attachment(*std::move(mapping));
-  if (secrets_ == nullptr) return attachment;
+  if (!IsOn()) return attachment;
   const Found found = Find(volume_id, Shortly(deadline));
-  if (found.ok()) Complete(attachment, found->has_value() ? &**found : nullptr);
+  if (found.ok() && found->has_value()) AddSecret(**found, attachment);
   return attachment;
 }
 
 AttachmentList SecretAttachments::List(std::vector<Mapping> mappings, absl::Time deadline) {
   AttachmentList list;
   for (Mapping& mapping : mappings) list.attachments.emplace_back(std::move(mapping));
-  if (secrets_ == nullptr) return list;
+  if (!IsOn()) return list;
   const absl::StatusOr<std::vector<VolumeSecret>> secrets = FindAll(deadline);
   if (!secrets.ok()) {
     list.unreachable.emplace_back("libvirt");
@@ -274,7 +279,7 @@ AttachmentList SecretAttachments::List(std::vector<Mapping> mappings, absl::Time
   for (const VolumeSecret& secret : *secrets) by_volume[secret.volume_id] = &secret;
   for (Attachment& attachment : list.attachments) {
     const auto secret = by_volume.extract(attachment.volume_id);
-    Complete(attachment, secret.empty() ? nullptr : secret.mapped());
+    if (!secret.empty()) AddSecret(*secret.mapped(), attachment);
   }
   for (const auto& [volume_id, secret] : by_volume) {
     if (secret->note.is_attachment) list.attachments.push_back(AttachmentOf(*secret));
@@ -284,12 +289,15 @@ AttachmentList SecretAttachments::List(std::vector<Mapping> mappings, absl::Time
 }
 
 absl::Status SecretAttachments::CheckNotAttached(const std::string& volume_id, absl::Time deadline) {
-  if (secrets_ == nullptr) return absl::OkStatus();
-  const Found found = Find(volume_id, deadline);
-  if (!found.ok()) return found.status();
-  if (!found->has_value() || !(*found)->note.is_attachment) return absl::OkStatus();
+  std::optional<VolumeSecret> attached = RecordedAttached(volume_id);
+  if (IsOn()) {
+    const Found found = Find(volume_id, deadline);
+    if (!found.ok()) return found.status();
+    attached = Attached(*found);
+  }
+  if (!attached) return absl::OkStatus();
   return MakeError(Reason::kDeviceInUse, absl::StrCat("volume ", volume_id, " is attached; detach it first"),
-                   {{"volume_id", volume_id}, {"libvirt_secret_uuid", (*found)->uuid}});
+                   {{"volume_id", volume_id}, {"libvirt_secret_uuid", attached->uuid}});
 }
 
 }  // namespace volcrypt

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -12,6 +14,7 @@
 #include "agent/attach_sequence.h"
 #include "agent/attachment.h"
 #include "agent/libvirt/volume_secrets.h"
+#include "agent/mappings.h"
 #include "agent/secret_records.h"
 
 namespace volcrypt {
@@ -21,23 +24,29 @@ namespace volcrypt {
 // libvirt does not have any more is found as one that is lost, and its attachment as broken. Thread-safe.
 class SecretAttachments {
  public:
-  // `secrets` may be null and outlives this.
-  SecretAttachments(VolumeSecrets* secrets, SecretRecords records) : secrets_(secrets), records_(std::move(records)) {}
+  // `secrets` may be null. It and the mappings outlive this.
+  SecretAttachments(VolumeSecrets* secrets, SecretRecords records, const Mappings& mappings)
+      : secrets_(secrets), records_(std::move(records)), mappings_(mappings) {}
 
   bool IsOn() const { return secrets_ != nullptr; }
 
-  // What an attach meets. LIBVIRT_UNAVAILABLE only when the call wants a secret: nothing else stops for libvirt.
-  // ATTACHED_DIFFERENTLY when the volume is attached in the other mode, DEVICE_IN_USE when QEMU decrypts another volume
-  // on this device.
+  // What an attach meets. LIBVIRT_UNAVAILABLE only when the call wants a secret: nothing else stops for libvirt, and
+  // this host's record stands in for it. ATTACHED_DIFFERENTLY when the volume is attached in the other mode.
   absl::StatusOr<std::optional<VolumeSecret>> FindFor(const AttachCall& call, absl::Time deadline);
+  // The other volumes that QEMU decrypts on this host, as far as it has recorded them, and their devices.
+  std::map<std::string, std::string> DevicesOfOthers(const std::string& volume_id) const;
+  // DEVICE_IN_USE when one of them is the device, by its canonical path.
+  absl::Status CheckDeviceFree(const std::string& volume_id, const std::string& device) const;
   // Puts the secret of what was attached, or finds it there and right. Sets answer.libvirt_secret_uuid.
-  // ATTACHED_DIFFERENTLY when what is there is another attachment of the volume.
+  // ATTACHED_DIFFERENTLY when what is there is another attachment of the volume, DEVICE_IN_USE when another volume got
+  // the device meanwhile.
   absl::Status Register(const AttachCall& call, const std::optional<VolumeSecret>& there, AttachAnswer& answer,
                         absl::Time deadline);
 
-  // What QEMU decrypts on this device; nothing when there is none. The device itself may be gone.
-  absl::StatusOr<std::optional<std::string>> VolumeOver(const std::string& device, absl::Time deadline);
-  // After the mapping has gone, or was found not to be there. Fills was_attached.
+  // What QEMU decrypts on the device of this canonical path; empty when it does not. The device itself may be gone.
+  absl::StatusOr<std::string> VolumeOver(const std::string& device, absl::Time deadline);
+  // After the mapping has gone, or was found not to be there. Fills was_attached. LIBVIRT_UNAVAILABLE also when QEMU
+  // decrypts the volume and libvirt was since taken out of the configuration.
   absl::Status Detach(bool keep, DetachAnswer& answer, absl::Time deadline);
   // The volumes that were detached while libvirt was away, and one of them's secret: false when there is none left.
   std::vector<std::string> LeftBehind() const;
@@ -57,13 +66,14 @@ class SecretAttachments {
  private:
   absl::StatusOr<std::optional<VolumeSecret>> Find(const std::string& volume_id, absl::Time deadline);
   absl::StatusOr<std::vector<VolumeSecret>> FindAll(absl::Time deadline);
-  absl::Status CheckDeviceFree(const AttachCall& call) const;
+  // What QEMU decrypts by this host's record alone.
+  std::optional<VolumeSecret> RecordedAttached(const std::string& volume_id) const;
+  absl::Status Claim(const VolumeSecret& secret, std::vector<std::string>& warnings);
 
   VolumeSecrets* const secrets_;
   const SecretRecords records_;
+  const Mappings& mappings_;
+  std::mutex claiming_;
 };
-
-// The attachment of which the secret is all there is.
-Attachment AttachmentOf(const VolumeSecret& secret);
 
 }  // namespace volcrypt

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "encryptors/activated_mapping.h"
 #include "encryptors/content_probe.h"
+#include "encryptors/device_admission.h"
 #include "encryptors/existing_mapping.h"
 #include "encryptors/fail_point.h"
 #include "encryptors/first_use.h"
@@ -53,12 +54,7 @@ absl::StatusOr<AttachResult> AttachOperation::Run() {
   const absl::StatusOr<ResolvedDevice> resolved = ResolvedDevice::Resolve(request_.device, options_.device_prefixes);
   if (existing->has_value()) return AnswerFromMapping(**existing, resolved);
   if (!resolved.ok()) return resolved.status();
-  if (!resolved->IsFile() && VolumeIdOfMapping(DmNameOf(resolved->BlockNumber()))) {
-    return MakeError(Reason::kDeviceNotAllowed,
-                     absl::StrCat("device ", request_.device, " is itself the mapping of a volume, ",
-                                  DmNameOf(resolved->BlockNumber()), "; name the backing device"),
-                     {{"field", "device"}, {"device", resolved->Path()}});
-  }
+  if (absl::Status admitted = CheckAdmitted(request_, *resolved); !admitted.ok()) return admitted;
   const absl::StatusOr<BackingDevice> device = BackingDevice::Open(
       *resolved, request_.read_only ? BackingDevice::Access::kReadOnly : BackingDevice::Access::kReadWrite,
       /*lock=*/true, std::min(deadline_, absl::Now() + kUdevPatience));

@@ -137,6 +137,15 @@ absl::StatusOr<ResolvedDevice> ResolvedDevice::Resolve(const std::string& path,
   return resolved;
 }
 
+bool ResolvedDevice::IsAt(const std::string& path) const {
+  if (path == path_) return true;
+  struct stat there = {};
+  struct stat here = {};
+  if (stat(path.c_str(), &there) != 0 || fstat(fd_.Get(), &here) != 0) return false;
+  if (!is_file_) return S_ISBLK(there.st_mode) && there.st_rdev == number_;
+  return S_ISREG(there.st_mode) && there.st_dev == here.st_dev && there.st_ino == here.st_ino;
+}
+
 absl::StatusOr<BackingDevice> BackingDevice::Open(const ResolvedDevice& resolved, Access access, bool lock,
                                                   absl::Time lock_deadline) {
   const int mode = access == Access::kReadWrite ? O_RDWR : O_RDONLY;

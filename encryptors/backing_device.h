@@ -25,6 +25,8 @@ class ResolvedDevice {
   bool IsFile() const { return is_file_; }
   dev_t BlockNumber() const { return number_; }  // of a block device; 0 for a file
   int PathFd() const { return fd_.Get(); }
+  // Whether the path leads to the same device, by whichever node or link, or to the same file.
+  bool IsAt(const std::string& path) const;
 
  private:
   UniqueFd fd_;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -53,6 +54,9 @@ struct AttachRequest {
   bool leave_unmapped = false;
   // With it: the volume is known to be attached so, as this LUKS UUID. While the device holds that, no key is needed.
   std::string attached_as_uuid;
+  // The other volumes of this host that QEMU decrypts, and their devices. QEMU claims none of them, so the kernel would
+  // let each be opened twice.
+  std::map<std::string, std::string> decrypted_by_qemu;
   // A volume that is attached already is answered only when the key opens it.
   bool check_key = false;
 };
@@ -85,6 +89,7 @@ struct DetachResult {
   bool was_attached = false;
   bool pending = false;   // deferred: still in use
   std::string volume_id;  // whose mapping it was
+  std::string device;     // canonical path, when one was named
 };
 
 struct ExtendRequest {

@@ -98,6 +98,15 @@ absl::Status ValidateFirstUse(const AttachRequest& request) {
   return absl::OkStatus();
 }
 
+absl::Status ValidateDecryptedByQemu(const AttachRequest& request) {
+  for (const auto& [volume_id, device] : request.decrypted_by_qemu) {
+    if (!IsValidVolumeId(volume_id) || !ValidateDevice(device).ok() || volume_id == request.volume_id) {
+      return InvalidField("decrypted_by_qemu", "must be of other volumes, each an id and an absolute path");
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 bool IsCipherName(std::string_view cipher) {
@@ -137,6 +146,7 @@ absl::Status Validate(const AttachRequest& request) {
   if (absl::Status status = ValidateKeyReference(request.key); !status.ok()) return status;
   if (absl::Status status = ValidateEncryption(request.encryption); !status.ok()) return status;
   if (absl::Status status = ValidateAllowedCiphers(request.allowed_ciphers); !status.ok()) return status;
+  if (absl::Status status = ValidateDecryptedByQemu(request); !status.ok()) return status;
   return ValidateFirstUse(request);
 }
 

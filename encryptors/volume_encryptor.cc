@@ -27,13 +27,11 @@ absl::Status NotAttached(const std::string& volume_id) {
 }
 
 // The volume whose mapping lies over the device, or is it; empty when there is none.
-absl::StatusOr<std::string> VolumeOver(const std::string& path, const std::vector<std::string>& prefixes) {
-  const absl::StatusOr<ResolvedDevice> resolved = ResolvedDevice::Resolve(path, prefixes);
-  if (!resolved.ok()) return resolved.status();
-  std::vector<dev_t> below = {resolved->BlockNumber()};
-  if (resolved->IsFile()) {
-    below = LoopDevicesOverPath(resolved->Path());
-  } else if (const std::optional<std::string> itself = VolumeIdOfMapping(DmNameOf(resolved->BlockNumber()))) {
+std::string VolumeOver(const ResolvedDevice& device) {
+  std::vector<dev_t> below = {device.BlockNumber()};
+  if (device.IsFile()) {
+    below = LoopDevicesOverPath(device.Path());
+  } else if (const std::optional<std::string> itself = VolumeIdOfMapping(DmNameOf(device.BlockNumber()))) {
     return *itself;
   }
   for (const dev_t number : below) {
@@ -58,11 +56,14 @@ absl::StatusOr<AttachResult> VolumeEncryptor::Attach(const AttachRequest& reques
 
 absl::StatusOr<DetachResult> VolumeEncryptor::Detach(const DetachRequest& request, absl::Time) {
   DetachResult result{.volume_id = request.volume_id};
+  std::optional<ResolvedDevice> named;
   if (result.volume_id.empty()) {
-    absl::StatusOr<std::string> volume_id = VolumeOver(request.device, options_.device_prefixes);
-    if (!volume_id.ok()) return volume_id.status();
-    if (volume_id->empty()) return result;
-    result.volume_id = *std::move(volume_id);
+    absl::StatusOr<ResolvedDevice> resolved = ResolvedDevice::Resolve(request.device, options_.device_prefixes);
+    if (!resolved.ok()) return resolved.status();
+    result.device = resolved->Path();
+    result.volume_id = VolumeOver(*resolved);
+    if (result.volume_id.empty()) return result;
+    named = *std::move(resolved);
   }
   const absl::StatusOr<VolumeLock> lock = VolumeLock::Take(options_.lock_dir, result.volume_id);
   if (!lock.ok()) return lock.status();
@@ -72,14 +73,10 @@ absl::StatusOr<DetachResult> VolumeEncryptor::Detach(const DetachRequest& reques
   if (!device.ok()) return device.status();
   // A mapping of that name which is not ours is somebody else's business.
   if (!device->has_value() || !IsOurDmUuid((*device)->uuid, name)) return result;
-  if (!request.device.empty()) {
-    // Between the look at the device and the lock the volume may have been attached over another one.
-    const absl::StatusOr<std::string> now = VolumeOver(request.device, options_.device_prefixes);
-    if (!now.ok()) return now.status();
-    if (*now != result.volume_id) {
-      return MakeError(Reason::kOperationInProgress, "the device's mapping changed meanwhile; retry",
-                       {{"device", request.device}});
-    }
+  // Between the look at the device and the lock the volume may have been attached over another one.
+  if (named && VolumeOver(*named) != result.volume_id) {
+    return MakeError(Reason::kOperationInProgress, "the device's mapping changed meanwhile; retry",
+                     {{"device", request.device}});
   }
   if (absl::Status awaited = StopIfCallerHasGone(); !awaited.ok()) return awaited;
   const absl::StatusOr<bool> pending = mapper.Remove(name, request.deferred);

@@ -92,6 +92,7 @@ helper::AttachRequest ToWire(const AttachRequest& request) {
   wire.set_leave_unmapped(request.leave_unmapped);
   wire.set_check_key(request.check_key);
   wire.set_attached_as_uuid(request.attached_as_uuid);
+  wire.mutable_decrypted_by_qemu()->insert(request.decrypted_by_qemu.begin(), request.decrypted_by_qemu.end());
   return wire;
 }
 
@@ -109,6 +110,7 @@ absl::StatusOr<AttachRequest> FromWire(const helper::AttachRequest& wire) {
                        .allowed_ciphers = {wire.allowed_ciphers().begin(), wire.allowed_ciphers().end()},
                        .leave_unmapped = wire.leave_unmapped(),
                        .attached_as_uuid = wire.attached_as_uuid(),
+                       .decrypted_by_qemu = {wire.decrypted_by_qemu().begin(), wire.decrypted_by_qemu().end()},
                        .check_key = wire.check_key()};
 }
 
@@ -149,11 +151,15 @@ helper::DetachResult ToWire(const DetachResult& result) {
   wire.set_was_attached(result.was_attached);
   wire.set_pending(result.pending);
   wire.set_volume_id(result.volume_id);
+  wire.set_device(ValidUtf8(result.device));
   return wire;
 }
 
 DetachResult FromWire(const helper::DetachResult& wire) {
-  return {.was_attached = wire.was_attached(), .pending = wire.pending(), .volume_id = wire.volume_id()};
+  return {.was_attached = wire.was_attached(),
+          .pending = wire.pending(),
+          .volume_id = wire.volume_id(),
+          .device = wire.device()};
 }
 
 helper::ExtendRequest ToWire(const ExtendRequest& request) {

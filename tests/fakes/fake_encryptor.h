@@ -36,6 +36,7 @@ class FakeEncryptor : public Encryptor {
   std::function<absl::Status(const std::string&)> on_forget;
 
   std::map<std::string, FakeDevice> devices;
+  std::map<std::string, std::string> links;  // to keys of devices
   std::map<std::string, Mapping> mapped;
   std::vector<std::string> calls;
   std::vector<AttachRequest> attach_requests;
@@ -49,8 +50,9 @@ class FakeEncryptor : public Encryptor {
     return on_attach ? on_attach(request, key) : AttachAsUsual(request, key);
   }
 
-  absl::StatusOr<AttachResult> AttachAsUsual(const AttachRequest& request, const Key* key) {
+  absl::StatusOr<AttachResult> AttachAsUsual(AttachRequest request, const Key* key) {
     const std::lock_guard lock(mutex_);
+    request.device = Canonical(request.device);
     if (const auto it = mapped.find(request.volume_id); it != mapped.end()) {
       if (it->second.device != request.device) return MakeError(Reason::kAttachedDifferently, "over another device");
       if (request.leave_unmapped) return MakeError(Reason::kAttachedDifferently, "with a mapping");
@@ -62,6 +64,9 @@ class FakeEncryptor : public Encryptor {
     }
     const auto found = devices.find(request.device);
     if (found == devices.end()) return MakeError(Reason::kDeviceNotFound, "no such device");
+    for (const auto& [volume_id, taken] : request.decrypted_by_qemu) {
+      if (Canonical(taken) == request.device) return MakeError(Reason::kDeviceInUse, "QEMU has it");
+    }
     FakeDevice& device = found->second;
     const bool format = device.blank;
     if (format && !request.may_format) return MakeError(Reason::kVolumeNotFormatted, "first use is refused");
@@ -96,8 +101,9 @@ class FakeEncryptor : public Encryptor {
     const std::lock_guard lock(mutex_);
     DetachResult result;
     result.volume_id = request.volume_id;
+    result.device = Canonical(request.device);
     for (const auto& [volume_id, mapping] : mapped) {
-      if (!request.device.empty() && mapping.device == request.device) result.volume_id = volume_id;
+      if (!request.device.empty() && mapping.device == result.device) result.volume_id = volume_id;
     }
     result.was_attached = mapped.erase(result.volume_id) == 1;
     return result;
@@ -156,6 +162,11 @@ class FakeEncryptor : public Encryptor {
   }
 
  private:
+  std::string Canonical(const std::string& path) const {
+    const auto link = links.find(path);
+    return link == links.end() ? path : link->second;
+  }
+
   // Fine for the made-up keys of tests; nothing outside tests may do this.
   static std::string Hex(const Key& key) {
     std::string hex;

@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 
 from harness import key_store, wait_until
 from harness.agent_files import DIRECTORY  # a directory of the test's own
@@ -72,6 +73,30 @@ class ForQemu(Case):
         for mode in ("MODE_LIBVIRT_SECRET", "MODE_HOST_MAPPING"):
             error = self.attach_for_qemu_refused("DEVICE_IN_USE", self.volume_id(), self.disk, self.user_key, mode=mode)
             self.assertEqual(error.metadata["volume_id"], self.volume)
+
+    def test_no_second_volume_gets_its_device_by_another_name(self):
+        link = f"/dev/link-{self.volume}"
+        os.symlink(self.disk.path, link)
+        self.addCleanup(os.unlink, link)
+        node = f"/dev/node-{self.volume}"
+        os.mknod(node, 0o600 | stat.S_IFBLK, os.stat(self.disk.path).st_rdev)
+        self.addCleanup(os.unlink, node)
+        self.attach_for_qemu(self.volume, link, self.user_key)
+        before = self.disk.sha256()
+        for path in (link, node, self.disk.path):
+            for mode in ("MODE_LIBVIRT_SECRET", "MODE_HOST_MAPPING"):
+                error = self.attach_for_qemu_refused("DEVICE_IN_USE", self.volume_id(), path, self.user_key, mode=mode)
+                self.assertEqual(error.metadata["volume_id"], self.volume)
+        self.assert_untouched(self.disk, before)
+
+    def test_its_device_is_not_formatted_for_another_volume_even_when_it_reads_as_blank(self):
+        self.attach_for_qemu(self.volume, self.disk, self.user_key)
+        self.disk.fill(bytes(MIB))
+        before = self.disk.sha256()
+        self.attach_for_qemu_refused(
+            "DEVICE_IN_USE", self.volume_id(), self.disk, self.key(), mode="MODE_HOST_MAPPING"
+        )
+        self.assert_untouched(self.disk, before)
 
     def test_a_device_that_is_mapped_is_not_handed_to_qemu(self):
         self.attach(self.volume, self.disk, self.user_key, "--format", "luks1")
@@ -220,6 +245,15 @@ class LibvirtdLost(Case):
         self.libvirtd.start()
         self.attach_for_qemu(self.volume, self.disk, self.user_key)
         self.assertEqual(self.one(self.volume).state, ACTIVE)
+
+    def test_what_qemu_decrypts_is_not_mapped_while_it_is_away(self):
+        self.attach_for_qemu(self.volume, self.disk, self.user_key)
+        for away, back in ((self.libvirtd.freeze, self.libvirtd.resume), (self.libvirtd.kill, self.libvirtd.start)):
+            away()
+            for volume, reason in ((self.volume, "ATTACHED_DIFFERENTLY"), (self.volume_id(), "DEVICE_IN_USE")):
+                self.attach_for_qemu_refused(reason, volume, self.disk, self.user_key, mode="MODE_HOST_MAPPING")
+                self.assert_unmapped(volume)
+            back()
 
     def test_while_it_hangs_everything_else_works(self):
         self.attach_for_qemu(self.volume, self.disk, self.user_key)

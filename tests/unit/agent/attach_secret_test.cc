@@ -32,10 +32,17 @@ class AttachSecretTest : public AttacherTest {
   static DetachRequest ByDevice(const std::string& device) { return {.volume_id = "", .device = device}; }
   static DetachRequest ByVolume() { return {.volume_id = kVolume, .device = ""}; }
 
+  std::string UuidOf(const std::string& volume_id) const {
+    const auto found = secrets_.secrets.find(volume_id);
+    return found == secrets_.secrets.end() ? "no secret" : found->second.uuid;
+  }
+
   // The agent anew, which remembers nothing.
-  void Restart() {
-    with_secrets_.emplace(encryptor_, key_managers_, mappings_, slots_, config_, kHost, &secrets_,
-                          SecretRecords(directory_.Path("secrets"), "boot-1"));
+  void Restart(const std::string& boot_id = "boot-1") { Start(&secrets_, boot_id); }
+  void RestartWithoutLibvirt() { Start(nullptr, "boot-1"); }
+  void Start(VolumeSecrets* secrets, const std::string& boot_id) {
+    with_secrets_.emplace(encryptor_, key_managers_, mappings_, slots_, config_, kHost, secrets,
+                          SecretRecords(directory_.Path("secrets"), boot_id));
   }
   void SetUp() override {
     AttacherTest::SetUp();
@@ -55,7 +62,7 @@ TEST_F(AttachSecretTest, WithoutLibvirtNothingIsAskedOfIt) {
 TEST_F(AttachSecretTest, SecretBesideAMappingHasThePassphraseOfTheVolume) {
   const auto answer = Do(WithSecret(kFormatted));
   ASSERT_EQ(Outcome(answer), "OK");
-  EXPECT_EQ(answer->libvirt_secret_uuid, "uuid-1-of-vol-1");
+  EXPECT_EQ(answer->libvirt_secret_uuid, UuidOf(kVolume));
   EXPECT_EQ(secrets_.values[kVolume], "010203");
   EXPECT_TRUE(encryptor_.mapped.contains(kVolume));
 }
@@ -89,7 +96,7 @@ TEST_F(AttachSecretTest, RepeatWithASecretThatIsThereNeedsNoKeyManager) {
   const auto again = Do(WithSecret(kFormatted));
   ASSERT_EQ(Outcome(again), "OK");
   EXPECT_TRUE(again->already_attached);
-  EXPECT_EQ(again->libvirt_secret_uuid, "uuid-1-of-vol-1");
+  EXPECT_EQ(again->libvirt_secret_uuid, UuidOf(kVolume));
 }
 
 TEST_F(AttachSecretTest, LostSecretIsBrokenAndHealedByTheSameAttachWithTheRightKeyAlone) {
@@ -105,7 +112,7 @@ TEST_F(AttachSecretTest, LostSecretIsBrokenAndHealedByTheSameAttachWithTheRightK
   const auto healed = Do(WithSecret(kFormatted));
   ASSERT_EQ(Outcome(healed), "OK");
   EXPECT_TRUE(healed->already_attached);
-  EXPECT_EQ(healed->libvirt_secret_uuid, "uuid-1-of-vol-1");
+  EXPECT_EQ(healed->libvirt_secret_uuid, UuidOf(kVolume));
   EXPECT_EQ(with_secrets_->List(Soon()).attachments.at(0).state, MappingState::kActive);
 }
 
@@ -124,7 +131,7 @@ TEST_F(AttachSecretTest, LostSecretOfWhatQemuDecryptsIsBrokenAndHealedUnderItsUu
   const auto healed = Do(ForQemu(kFormatted));
   ASSERT_EQ(Outcome(healed), "OK");
   EXPECT_TRUE(healed->already_attached);
-  EXPECT_EQ(healed->libvirt_secret_uuid, "uuid-1-of-vol-1");
+  EXPECT_EQ(healed->libvirt_secret_uuid, UuidOf(kVolume));
   EXPECT_EQ(secrets_.values[kVolume], "010203");
   EXPECT_EQ(with_secrets_->List(Soon()).attachments.at(0).state, MappingState::kActive);
 }
@@ -140,8 +147,7 @@ TEST_F(AttachSecretTest, LostSecretIsNoHindranceToTheDetach) {
 TEST_F(AttachSecretTest, AfterTheHostHasBootedNothingOfBeforeIsMissing) {
   ASSERT_EQ(Outcome(Do(ForQemu(kFormatted))), "OK");
   secrets_.secrets.clear();
-  with_secrets_.emplace(encryptor_, key_managers_, mappings_, slots_, config_, kHost, &secrets_,
-                        SecretRecords(directory_.Path("secrets"), "boot-2"));
+  Restart("boot-2");
   EXPECT_TRUE(with_secrets_->List(Soon()).attachments.empty());
   EXPECT_EQ(Outcome(Do(Call(kFormatted))), "OK");
 }
@@ -152,7 +158,7 @@ TEST_F(AttachSecretTest, RepeatOfWhatQemuDecryptsNeedsNoKeyManager) {
   const auto again = Do(ForQemu(kFormatted));
   ASSERT_EQ(Outcome(again), "OK");
   EXPECT_TRUE(again->already_attached);
-  EXPECT_EQ(again->libvirt_secret_uuid, "uuid-1-of-vol-1");
+  EXPECT_EQ(again->libvirt_secret_uuid, UuidOf(kVolume));
   AttachCall read_only = ForQemu(kFormatted);
   read_only.read_only = true;
   EXPECT_EQ(Outcome(Do(read_only)), "ATTACHED_DIFFERENTLY");
@@ -172,6 +178,80 @@ TEST_F(AttachSecretTest, NoOtherVolumeIsAttachedToADeviceThatQemuDecrypts) {
   EXPECT_EQ(Outcome(Do(free)), "OK");
 }
 
+TEST_F(AttachSecretTest, NoOtherVolumeIsAttachedToItByAnotherNameOfTheDevice) {
+  encryptor_.links["/dev/disk/by-id/formatted"] = kFormatted;
+  ASSERT_EQ(Outcome(Do(ForQemu("/dev/disk/by-id/formatted"))), "OK");
+  for (const char* const name : {kFormatted, "/dev/disk/by-id/formatted"}) {
+    EXPECT_EQ(Outcome(Do(Call(name, "vol-2"))), "DEVICE_IN_USE") << name;
+  }
+  EXPECT_TRUE(encryptor_.mapped.empty());
+}
+
+TEST_F(AttachSecretTest, DeviceThatQemuGotMeanwhileIsNotLeftMapped) {
+  encryptor_.on_attach = [this](const AttachRequest& request, const Key* key) {
+    encryptor_.on_attach = nullptr;
+    EXPECT_EQ(Outcome(Do(ForQemu(kFormatted))), "OK");
+    return encryptor_.AttachAsUsual(request, key);
+  };
+  EXPECT_EQ(Outcome(Do(Call(kFormatted, "vol-2"))), "DEVICE_IN_USE");
+  EXPECT_TRUE(encryptor_.mapped.empty());
+  EXPECT_EQ(Outcome(with_secrets_->Get(kVolume, Soon())), "OK");
+}
+
+TEST_F(AttachSecretTest, DeviceThatWasMappedMeanwhileIsNotHandedToQemu) {
+  const std::string mapped = "/dev/sda";  // as sysfs says
+  encryptor_.devices[mapped] = encryptor_.devices[kFormatted];
+  encryptor_.on_attach = [this](const AttachRequest& request, const Key* key) {
+    ShowInSysfs("vol-2");
+    return encryptor_.AttachAsUsual(request, key);
+  };
+  EXPECT_EQ(Outcome(Do(ForQemu(mapped))), "DEVICE_IN_USE");
+  EXPECT_TRUE(secrets_.secrets.empty());
+  EXPECT_EQ(Outcome(with_secrets_->Get(kVolume, Soon())), "NOT_ATTACHED");
+}
+
+TEST_F(AttachSecretTest, OfTwoVolumesThatQemuIsToDecryptOnOneDeviceOneGetsIt) {
+  encryptor_.on_attach = [this](const AttachRequest& request, const Key* key) {
+    encryptor_.on_attach = nullptr;
+    AttachCall other = ForQemu(kFormatted);
+    other.volume_id = "vol-2";
+    EXPECT_EQ(Outcome(Do(other)), "OK");
+    return encryptor_.AttachAsUsual(request, key);
+  };
+  EXPECT_EQ(Outcome(Do(ForQemu(kFormatted))), "DEVICE_IN_USE");
+  EXPECT_EQ(secrets_.secrets.size(), 1U);
+  EXPECT_TRUE(secrets_.secrets.contains("vol-2"));
+}
+
+TEST_F(AttachSecretTest, FailedRegistrationClaimsNoDevice) {
+  encryptor_.on_attach = [this](const AttachRequest& request, const Key* key) {
+    secrets_.is_away = true;
+    return encryptor_.AttachAsUsual(request, key);
+  };
+  EXPECT_EQ(Outcome(Do(ForQemu(kFormatted))), "LIBVIRT_UNAVAILABLE");
+  EXPECT_EQ(Outcome(Do(Call(kFormatted, "vol-2"))), "OK");
+}
+
+TEST_F(AttachSecretTest, WhatQemuDecryptsIsNotMappedWhileLibvirtIsAway) {
+  ASSERT_EQ(Outcome(Do(ForQemu(kFormatted))), "OK");
+  secrets_.is_away = true;
+  Restart();
+  EXPECT_EQ(Outcome(Do(Call(kFormatted))), "ATTACHED_DIFFERENTLY");
+  EXPECT_TRUE(encryptor_.mapped.empty());
+}
+
+TEST_F(AttachSecretTest, WhatQemuDecryptsIsNotForgottenWithTheConfigurationOfLibvirt) {
+  ASSERT_EQ(Outcome(Do(ForQemu(kFormatted))), "OK");
+  RestartWithoutLibvirt();
+  EXPECT_EQ(Outcome(Do(Call(kFormatted))), "ATTACHED_DIFFERENTLY");
+  EXPECT_EQ(Outcome(Do(Call(kFormatted, "vol-2"))), "DEVICE_IN_USE");
+  EXPECT_EQ(Do(ByVolume()), "LIBVIRT_UNAVAILABLE");
+  EXPECT_EQ(Outcome(with_secrets_->Forget(kVolume, std::nullopt, Soon())), "DEVICE_IN_USE");
+  EXPECT_TRUE(encryptor_.mapped.empty());
+  Restart();
+  EXPECT_EQ(Do(ByVolume()), "was attached");
+}
+
 TEST_F(AttachSecretTest, WhatQemuDecryptsIsDetachedByItsDevice) {
   ASSERT_EQ(Outcome(Do(ForQemu(kFormatted))), "OK");
   EXPECT_EQ(Do(ByDevice(kBlank)), "was not");
@@ -184,13 +264,9 @@ TEST_F(AttachSecretTest, WhatQemuDecryptsIsDetachedByItsDevice) {
 }
 
 TEST_F(AttachSecretTest, DetachByAnotherNameOfTheDeviceFindsTheVolume) {
-  const std::string file = directory_.Path("disk");
-  const std::string link = directory_.Path("link");
-  directory_.Write("disk", "");
-  ASSERT_EQ(symlink(file.c_str(), link.c_str()), 0);
-  encryptor_.devices[file] = encryptor_.devices[kFormatted];
-  ASSERT_EQ(Outcome(Do(ForQemu(file))), "OK");
-  EXPECT_EQ(Do(ByDevice(link)), "was attached");
+  encryptor_.links["/dev/disk/by-id/formatted"] = kFormatted;
+  ASSERT_EQ(Outcome(Do(ForQemu(kFormatted))), "OK");
+  EXPECT_EQ(Do(ByDevice("/dev/disk/by-id/formatted")), "was attached");
 }
 
 TEST_F(AttachSecretTest, SecretLeftBehindWhileLibvirtWasAwayIsRemovedLater) {
@@ -238,7 +314,7 @@ TEST_F(AttachSecretTest, ExtendTellsTheNewSizeOfWhatQemuDecrypts) {
   ASSERT_EQ(Outcome(extended), "OK");
   EXPECT_EQ(extended->previous_size_bytes, before);
   EXPECT_EQ(extended->mapping.size_bytes, device.size_bytes - (uint64_t{2} << 20));
-  EXPECT_EQ(extended->unmapped_secret_uuid, "uuid-1-of-vol-1");
+  EXPECT_EQ(extended->unmapped_secret_uuid, UuidOf(kVolume));
   EXPECT_EQ(with_secrets_->Get(kVolume, Soon())->size_bytes, extended->mapping.size_bytes);
   EXPECT_EQ(secrets_.values[kVolume], "010203");
   device.size_bytes /= 2;

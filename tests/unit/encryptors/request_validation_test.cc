@@ -66,6 +66,12 @@ const std::vector<BadAttach>& BadAttaches() {
          r.attached_as_uuid = r.format_as_uuid;
        },
        Reason::kInvalidField, "attached_as_uuid"},
+      {"device of no volume", [](auto& r) { r.decrypted_by_qemu["a/b"] = "/dev/vde"; }, Reason::kInvalidField,
+       "decrypted_by_qemu"},
+      {"volume of no device", [](auto& r) { r.decrypted_by_qemu["vol-4"] = "vde"; }, Reason::kInvalidField,
+       "decrypted_by_qemu"},
+      {"the volume itself", [](auto& r) { r.decrypted_by_qemu["vol-1"] = "/dev/vde"; }, Reason::kInvalidField,
+       "decrypted_by_qemu"},
       {"format read-only", [](auto& r) { r.read_only = true; }, Reason::kInvalidField, "format_as_uuid"},
   };
   return cases;

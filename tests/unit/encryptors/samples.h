@@ -25,6 +25,7 @@ inline AttachRequest SampleAttachRequest() {
           .may_format = true,
           .format_as_uuid = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff",
           .allowed_ciphers = {"aes-xts-plain64", "aes-cbc-essiv:sha256"},
+          .decrypted_by_qemu = {{"vol-2", "/dev/vdc"}, {"vol-3", "/dev/vdd"}},
           .check_key = true};
 }
 
@@ -81,7 +82,7 @@ inline auto Fields(const KeyReference& k) { return std::make_tuple(k.key_manager
 inline auto Fields(const AttachRequest& r) {
   return std::make_tuple(r.volume_id, r.device, Fields(r.key), Fields(r.encryption), r.read_only, r.allow_discards,
                          r.may_format, r.format_as_uuid, r.allowed_ciphers, r.leave_unmapped, r.attached_as_uuid,
-                         r.check_key);
+                         r.decrypted_by_qemu, r.check_key);
 }
 inline auto Fields(const Mapping& m) {
   return std::make_tuple(m.volume_id, m.state, m.state_reason, m.device, m.device_path, m.size_bytes, m.luks_uuid,
@@ -92,7 +93,7 @@ inline auto Fields(const AttachResult& r) {
   return std::make_tuple(r.outcome, Fields(r.mapping), r.resume_uuid, r.warnings);
 }
 inline auto Fields(const DetachRequest& r) { return std::make_tuple(r.volume_id, r.device, r.deferred); }
-inline auto Fields(const DetachResult& r) { return std::make_tuple(r.was_attached, r.pending, r.volume_id); }
+inline auto Fields(const DetachResult& r) { return std::make_tuple(r.was_attached, r.pending, r.volume_id, r.device); }
 inline auto Fields(const ExtendRequest& r) { return std::make_tuple(r.volume_id, r.allowed_ciphers); }
 inline auto Fields(const ExtendResult& r) { return std::make_tuple(Fields(r.mapping), r.previous_size_bytes); }
 inline auto Fields(const Signature& s) { return std::make_tuple(s.type, s.offset_bytes, s.uuid, s.label); }

@@ -54,7 +54,7 @@ TEST(Wire, MappingWithoutRecordHasNoKeyAndNoTime) {
 TEST(Wire, DetachKeepsEveryField) {
   const DetachRequest request{.volume_id = "vol-1", .device = "/dev/vdb", .deferred = true};
   EXPECT_EQ(Fields(FromWire(ThroughBytes(ToWire(request)))), Fields(request));
-  const DetachResult result{.was_attached = true, .pending = true, .volume_id = "vol-1"};
+  const DetachResult result{.was_attached = true, .pending = true, .volume_id = "vol-1", .device = "/dev/vdb"};
   EXPECT_EQ(Fields(FromWire(ThroughBytes(ToWire(result)))), Fields(result));
 }
 
