@@ -30,6 +30,8 @@ namespace {
 // How many operations may wait for each that may run.
 constexpr uint32_t kWaitingPerRunning = 4;
 constexpr absl::Duration kProbeInterval = absl::Seconds(5);
+// A helper that systemd has just started may need a moment.
+constexpr absl::Duration kProbeTimeout = absl::Seconds(5);
 constexpr absl::Duration kProbeIntervalWhileAway = absl::Seconds(1);
 // Operations end by their own deadlines; this is for what comes after that.
 constexpr absl::Duration kShutdownMargin = absl::Seconds(5);
@@ -183,7 +185,8 @@ bool Daemon::OwnHelperEnded() const {
 }
 
 void Daemon::ProbeHelper() {
-  const bool present = HelperListens(options_.helper_socket);
+  const absl::Status answer = volcrypt::ProbeHelper(helper_, absl::Now() + kProbeTimeout);
+  const bool present = answer.ok();
   if (present == helper_present_) return;
   helper_present_ = present;
   metrics_.HelperSeen(present);
@@ -192,8 +195,8 @@ void Daemon::ProbeHelper() {
   if (present) {
     log_.Write(LogLevel::kInfo, "volcrypt-helper is back");
   } else {
-    log_.Write(LogLevel::kWarning, "volcrypt-helper is away: nobody listens at its socket",
-               {{"socket", options_.helper_socket}});
+    log_.Write(LogLevel::kWarning, "volcrypt-helper is away",
+               {{"socket", options_.helper_socket}, {"error", std::string(answer.message())}});
   }
 }
 

@@ -1,22 +1,20 @@
 #include "agent/helper_probe.h"
 
-#include <sys/socket.h>
-#include <sys/un.h>
-
-#include <cerrno>
-
-#include "encryptors/unique_fd.h"
+#include "encryptors/reason.h"
 
 namespace volcrypt {
+namespace {
 
-bool HelperListens(const std::string& socket_path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (socket_path.size() >= sizeof address.sun_path) return false;
-  socket_path.copy(address.sun_path, socket_path.size());
-  const UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd.IsValid()) return false;
-  return connect(fd.Get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno == EAGAIN;
+// Nobody's volume, and if it were somebody's, the answer would do as well.
+constexpr char kProbedVolume[] = "volcrypt.probe";
+
+}  // namespace
+
+absl::Status ProbeHelper(Encryptor& helper, absl::Time deadline) {
+  absl::Status answer = helper.Query(kProbedVolume, deadline).status();
+  const bool silent = HasReason(answer, Reason::kHelperUnavailable) || HasReason(answer, Reason::kDeviceTimedOut) ||
+                      HasReason(answer, Reason::kWorkerFailed);
+  return silent ? answer : absl::OkStatus();
 }
 
 }  // namespace volcrypt

@@ -156,6 +156,19 @@ class Restarted(RestartCase):
         finally:
             self.agent.drop_in(AGENT, "slow", None)
 
+    def test_a_helper_that_does_not_come_up_is_told_though_systemd_holds_its_socket(self):
+        healthy = lambda: self.ctl("health").status == 0
+        wait_until(healthy, what="both to answer")
+        self.agent.drop_in(HELPER, "broken", "[Service]\nExecStart=\nExecStart=/bin/false\n")
+        try:
+            systemctl("restart", HELPER, check=False)
+            wait_until(lambda: not healthy(), what="the health to tell")
+            self.assertEqual(show("volcrypt-helper.socket", "ActiveState"), "active")
+        finally:
+            self.agent.drop_in(HELPER, "broken", None)
+        systemctl("restart", HELPER)
+        wait_until(healthy, what="both to answer again")
+
     def test_mappings_outlive_a_stop_of_everything(self):
         self.assert_attached(formatted=True)
         BlockDevice(mapping_path(self.volume)).write(0, b"what was written")

@@ -1,4 +1,4 @@
-// The program itself, with a socket in the helper's place that only listens.
+// The program itself, with a helper of its own.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -21,13 +21,14 @@ class VolcryptdTest : public testing::Test {
   VolcryptdTest() {
     chmod(directory_.Path().c_str(), 0755);
     WriteConfig("");
-    Listen();
+    StartHelper();
   }
   ~VolcryptdTest() override {
     if (pid_ > 0) {
       kill(pid_, SIGKILL);
       waitpid(pid_, nullptr, 0);
     }
+    StopHelper();
   }
 
   void WriteConfig(const std::string& more) const {
@@ -38,14 +39,23 @@ class VolcryptdTest : public testing::Test {
                                            directory_.Path("keys.db") + "\"\n" + more);
   }
 
-  void Listen() {
-    absl::StatusOr<ApiSocket> helper = ApiSocket::Bind(directory_.Path("helper.sock"));
-    ASSERT_TRUE(helper.ok()) << helper.status();
-    helper_ = std::make_unique<ApiSocket>(*std::move(helper));
+  void StartHelper() {
+    helper_ = Spawn(VOLCRYPT_HELPER,
+                    {"--socket", directory_.Path("helper.sock"), "--state", directory_.Path("helper"), "--lock-dir",
+                     directory_.Path("locks")},
+                    directory_.Path("helper.log"));
+    ASSERT_TRUE(Eventually([this] { return std::filesystem::exists(directory_.Path("helper.sock")); }))
+        << ReadFile(directory_.Path("helper.log"));
+  }
+  void StopHelper() {
+    if (helper_ <= 0) return;
+    kill(helper_, SIGTERM);
+    EXPECT_EQ(Wait(helper_), 0);
+    helper_ = -1;
   }
 
-  static pid_t Spawn(std::vector<std::string> arguments, const std::string& output) {
-    arguments.insert(arguments.begin(), VOLCRYPTD);
+  static pid_t Spawn(const char* program, std::vector<std::string> arguments, const std::string& output) {
+    arguments.insert(arguments.begin(), program);
     std::vector<char*> pointers;
     for (std::string& argument : arguments) pointers.push_back(argument.data());
     pointers.push_back(nullptr);
@@ -54,7 +64,7 @@ class VolcryptdTest : public testing::Test {
     posix_spawn_file_actions_addopen(&actions, 1, output.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
     posix_spawn_file_actions_adddup2(&actions, 1, 2);
     pid_t pid = -1;
-    EXPECT_EQ(posix_spawn(&pid, VOLCRYPTD, &actions, nullptr, pointers.data(), environ), 0);
+    EXPECT_EQ(posix_spawn(&pid, program, &actions, nullptr, pointers.data(), environ), 0);
     posix_spawn_file_actions_destroy(&actions);
     return pid;
   }
@@ -66,7 +76,8 @@ class VolcryptdTest : public testing::Test {
   }
 
   void Start() {
-    pid_ = Spawn({"--config", directory_.Path("volcryptd.toml"), "--helper-socket", directory_.Path("helper.sock")},
+    pid_ = Spawn(VOLCRYPTD,
+                 {"--config", directory_.Path("volcryptd.toml"), "--helper-socket", directory_.Path("helper.sock")},
                  directory_.Path("log"));
     ASSERT_TRUE(Eventually([this] { return Log().find("volcryptd is ready") != std::string::npos; })) << Log();
     chmod(socket_path_.c_str(), 0666);
@@ -79,7 +90,9 @@ class VolcryptdTest : public testing::Test {
     return status;
   }
 
-  int Run(const std::vector<std::string>& arguments) const { return Wait(Spawn(arguments, directory_.Path("log"))); }
+  int Run(const std::vector<std::string>& arguments) const {
+    return Wait(Spawn(VOLCRYPTD, arguments, directory_.Path("log")));
+  }
 
   static std::string ReadFile(const std::string& path) {
     std::ostringstream text;
@@ -111,7 +124,7 @@ class VolcryptdTest : public testing::Test {
 
   TempDirectory directory_;
   const std::string socket_path_ = directory_.Path("volcryptd.sock");
-  std::unique_ptr<ApiSocket> helper_;
+  pid_t helper_ = -1;
   pid_t pid_ = -1;
 };
 
@@ -167,10 +180,10 @@ TEST_F(VolcryptdTest, DoesNotStartWithoutTheFilesOfTls) {
 TEST_F(VolcryptdTest, HealthFollowsTheHelper) {
   Start();
   EXPECT_EQ(Health(), "SERVING");
-  helper_.reset();
+  StopHelper();
   EXPECT_TRUE(Eventually([this] { return Health() == "NOT_SERVING"; }));
   EXPECT_TRUE(Logs("volcrypt-helper is away"));
-  Listen();
+  StartHelper();
   EXPECT_TRUE(Eventually([this] { return Health() == "SERVING"; }));
 }
 
@@ -236,7 +249,7 @@ TEST_F(VolcryptdTest, MetricsAreServedWhereTheConfigurationSays) {
       << metrics;
   EXPECT_NE(metrics.find("reason=\"CALLER_UNKNOWN\",verb=\"GetInfo\"} 1\n"), std::string::npos) << metrics;
   EXPECT_NE(metrics.find("volcrypt_first_uses_total{key_manager=\"local\"} 0\n"), std::string::npos) << metrics;
-  helper_.reset();
+  StopHelper();
   EXPECT_TRUE(
       Eventually([port] { return HttpGet(port, "/metrics").find("volcrypt_helper_up 0\n") != std::string::npos; }));
   EXPECT_EQ(Stop(SIGTERM), 0);
