@@ -50,6 +50,19 @@ constexpr std::array kRefusals = {Reason::kVolumeNotFormatted, Reason::kDeviceNo
                                   Reason::kHeaderMismatch,     Reason::kHeaderRefused,    Reason::kDeviceTooSmall,
                                   Reason::kDeviceReadOnly,     Reason::kStateNotWritable};
 
+// Why a first-use record could not be read or written: what key managers answer, and what has no reason of the API.
+constexpr std::array kRecordFailures = {Reason::kKeyAccessDenied,
+                                        Reason::kKeyManagerUnavailable,
+                                        Reason::kKeyManagerTimedOut,
+                                        Reason::kKeyNotFound,
+                                        Reason::kKeyUnfit,
+                                        Reason::kInvalidKeyId,
+                                        Reason::kInvalidField,
+                                        Reason::kInvalidVolumeId,
+                                        Reason::kCallerTokenRejected,
+                                        Reason::kOutOfMemory,
+                                        Reason::kWorkerFailed};
+
 // How something ended, in words of closed tables.
 struct Result {
   std::optional<Reason> reason;
@@ -168,8 +181,7 @@ Metrics::Registered::Registered(const Sources& sources) : slots_(sources.slots),
   for (const Reason reason : kRefusals) refusals.Add({{"reason", std::string(ReasonName(reason))}});
   for (const std::string& name : sources.key_managers) {
     first_uses.Add({{"key_manager", name}});
-    for (const Reason reason :
-         {Reason::kKeyAccessDenied, Reason::kKeyManagerUnavailable, Reason::kKeyManagerTimedOut}) {
+    for (const Reason reason : kRecordFailures) {
       record_failures.Add({{"key_manager", name}, {"reason", std::string(ReasonName(reason))}});
     }
   }

@@ -97,6 +97,19 @@ TEST_F(MetricsTest, RecordsThatFailedCountByKeyManagerAndReason) {
               HasSubstr("volcrypt_first_use_record_failures_total{key_manager=\"fixed\",reason=\"NOT_HELD\"} 1\n"));
 }
 
+TEST_F(MetricsTest, RecordsThatFailForAnyReasonOfAKeyManagerCountFromTheStart) {
+  for (const char* const reason :
+       {"KEY_ACCESS_DENIED", "KEY_MANAGER_UNAVAILABLE", "KEY_MANAGER_TIMED_OUT", "KEY_NOT_FOUND", "KEY_UNFIT",
+        "INVALID_KEY_ID", "INVALID_FIELD", "INVALID_VOLUME_ID", "CALLER_TOKEN_REJECTED", "OUT_OF_MEMORY"}) {
+    const std::string series =
+        std::string("volcrypt_first_use_record_failures_total{key_manager=\"local\",reason=\"") + reason + "\"} ";
+    EXPECT_THAT(metrics_.Text(), HasSubstr(series + "0\n"));
+    metrics_.OperationEnded("AttachVolume", absl::OkStatus(), absl::ZeroDuration(),
+                            {.record_error = Failed(*ParseReason(reason)), .key_manager = "local"});
+    EXPECT_THAT(metrics_.Text(), HasSubstr(series + "1\n"));
+  }
+}
+
 TEST_F(MetricsTest, KeyCallsCountByKeyManagerCallCodeAndReason) {
   metrics_.KeyCallEnded("barbican", "get", absl::OkStatus(), absl::Milliseconds(30));
   metrics_.KeyCallEnded("barbican", "get", Failed(Reason::kKeyNotFound), absl::Milliseconds(30));
