@@ -82,9 +82,10 @@ absl::Status RunAttach(const AttachOptions& options, Session& session) {
 }
 
 void AddKeyOptions(const CommandApp& app, AttachOptions& options) {
-  app.AddKeyOption(options.key,
-                   "The key that opens the volume, of the default key manager unless MANAGER is given; without it, the "
-                   "one that the header names");
+  app.AddKeyOption(
+      options.key,
+      "The key that opens the volume, of the default key manager unless MANAGER is given; an admin may leave "
+      "it out for LUKS2, if the header names one of the default key manager");
   app.AddFlag("--new-key", options.new_key,
               "Let the key manager make a key for this volume's first use; deleted again if attach is refused",
               {.excludes = "--key"});
@@ -94,7 +95,7 @@ void AddKeyOptions(const CommandApp& app, AttachOptions& options) {
 
 void AddEncryptionOptions(const CommandApp& app, AttachOptions& options) {
   app.AddOption("--format", options.format, "Format of a first use, and checked later; else as configured",
-                {.one_of = {"luks2", "luks1", "plain"}});
+                {.one_of = {"luks2", "luks1"}});
   app.AddOption("--cipher", options.cipher, "Cipher of a first use in kernel notation (aes-xts-plain64)");
   app.AddNumber("--key-size", options.key_size_bits, "Size of the volume key in bits");
   app.AddNumber("--sector-size", options.sector_size_bytes, "Encryption sector size in bytes", {512, 4096});

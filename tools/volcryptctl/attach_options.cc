@@ -8,7 +8,6 @@ namespace {
 v1::Encryption::Format FormatOf(const std::string& word) {
   if (word == "luks2") return v1::Encryption::FORMAT_LUKS2;
   if (word == "luks1") return v1::Encryption::FORMAT_LUKS1;
-  if (word == "plain") return v1::Encryption::FORMAT_PLAIN;
   return v1::Encryption::FORMAT_UNSPECIFIED;
 }
 

@@ -29,9 +29,9 @@ constexpr const char* kFooter =
     "  volcryptctl attach 3f6c0a9e-5d4b-4f0e-9f6b-2f1f1c2b7a10 /dev/sdb --new-key\n\n"
     "Exit status:\n"
     "  0 done; 1 wrong usage or argument; 2 key not found, denied, rejected, unfit;\n"
-    "  4 device or attachment not found; 5 in use or attached differently;\n"
+    "  4 device, attachment or domain not found; 5 device, mapping or key in use, or attached differently;\n"
     "  6 refused to protect data, an operator has to look; 7 something away or busy, retry;\n"
-    "  8 timed out; 9 caller not allowed; 70 internal";
+    "  8 timed out or interrupted; 9 caller not allowed; 70 internal";
 
 std::string CheckTimeout(const std::string& text) {
   absl::Duration timeout;

@@ -54,7 +54,8 @@ void AddExtendCommand(const CommandApp& root, Command& selected) {
                                   "volcryptctl extend 3f6c0a9e-5d4b-4f0e-9f6b-2f1f1c2b7a10");
   const auto options = std::make_shared<ExtendOptions>();
   app.AddOption("VOLUME_ID", options->volume_id, "The volume's id", {.required = true});
-  app.AddKeyOption(options->key, "The volume's key (LUKS2 needs it); without it, the one that the header names");
+  app.AddKeyOption(options->key,
+                   "The volume's key (LUKS2 needs it); an admin may leave it out if this host has recorded it");
   app.OnUse([options, &selected] { selected = [options](Session& session) { return RunExtend(*options, session); }; });
 }
 

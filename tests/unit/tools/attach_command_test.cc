@@ -75,8 +75,7 @@ TEST_F(AttachCommandTest, EveryOptionReachesItsField) {
 
 TEST_F(AttachCommandTest, EveryWordMeansItsEnumerator) {
   const std::vector<std::pair<std::string, v1::Encryption::Format>> formats = {{"luks2", v1::Encryption::FORMAT_LUKS2},
-                                                                               {"luks1", v1::Encryption::FORMAT_LUKS1},
-                                                                               {"plain", v1::Encryption::FORMAT_PLAIN}};
+                                                                               {"luks1", v1::Encryption::FORMAT_LUKS1}};
   for (const auto& [word, format] : formats) {
     ASSERT_EQ(Run({"attach", kVolume, "/d", "--format", word, "--mode=host", "--first-use=format-if-blank"}).status, 0);
     const v1::AttachVolumeRequest& request = agent_.volumes.attach.requests.back();
