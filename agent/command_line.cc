@@ -40,7 +40,7 @@ std::variant<CommandLine, ExitStatus> ParseCommandLine(int argc, const char* con
   CommandLine line;
   CLI::App app(
       "Gives this host encrypted volumes: attaches, detaches and first-formats LUKS volumes for callers on a\n"
-      "Unix socket, with keys from a key manager.",
+      "Unix socket or over mutual TLS, with keys from a key manager.",
       "volcryptd");
   app.footer(kFooter);
   app.set_version_flag("--version", "volcryptd " VOLCRYPT_VERSION);

@@ -142,7 +142,7 @@ The privileged half of volcryptd: opens, formats and closes encrypted volumes fo
   --version             print the version and exit
 
 SIGTERM: accepts nothing more, lets running operations finish, exits. SIGUSR1: exits, and they finish without it.
-Example: volcrypt-helper --socket /run/volcrypt-helper/socket --peer-uid volcrypt
+Example: volcrypt-helper --socket /run/volcrypt-helper/helper.sock --peer-uid volcrypt
 )";
 }
 
