@@ -1,10 +1,12 @@
 #!/usr/bin/python3
-"""Manual pages and completions know every option, command and configuration key that the programs know.
+"""Manual pages and completions know every option, command and configuration key that the programs know, and documents know
+each other.
 
 usage: tests/docs_test.py --build DIR
 """
 
 import argparse
+import glob
 import os
 import re
 import subprocess
@@ -83,6 +85,19 @@ class ManualPages(Case):
         """Headings of commands of this command, which then has none of its own."""
         return [(*path, word) for word in re.findall(rf"(?m)^## {' '.join(path)} ([a-z]+)", page)]
 
+    def test_volcryptctl_has_its_own_reasons(self):
+        reasons = re.findall(r'k\w+Reason = "([A-Z_]+)"', text_of(os.path.join(ROOT, "tools/volcryptctl/exit_status.h")))
+        self.assertGreater(len(reasons), 5)
+        page = text_of(os.path.join(MAN, "volcryptctl.8.scd")).replace("\\_", "_")
+        self.assertEqual([reason for reason in reasons if f"|  {reason}\n" not in page], [])
+
+    @staticmethod
+    def section_of(page, table):
+        """What the page says of this table, or of key managers of this type."""
+        kind = re.search(r'type = ".*"', table)
+        mark = "*type* = " + kind.group().split(" = ")[1] if kind else f"# {table}\n".replace("_", "\\_")
+        return next((part for part in re.split(r"(?m)^(?=# )", page) if mark in part), "")
+
     def test_the_configurations_page_has_every_key_that_the_agent_knows(self):
         page, count = text_of(self.program("docs/volcryptd.toml.5.scd")), 0
         for table in TABLES:
@@ -92,16 +107,77 @@ class ManualPages(Case):
                 said = output_of(self.program("agent/volcryptd"), "--check-config", "--config", file.name, check=False)
             keys = re.search(r"nonsense_of_a_test: is unknown; the keys here are: (.*)", said)
             self.assertTrue(keys, f"{table}: {said}")
+            section = self.section_of(page, table)
             for key in keys.group(1).split(", "):
                 count += 1
                 is_section = f"# {table[:-1]}.{key}]" in page
-                self.assertTrue(is_section or f"*{key}* = ".replace("_", "\\_") in page, f"{table} {key}")
+                self.assertTrue(is_section or f"*{key}* = ".replace("_", "\\_") in section, f"{table} {key}")
         self.assertGreater(count, 40)
 
     def test_every_page_is_made_and_formatted_without_complaint(self):
         for page in ("volcryptctl.8", "volcryptd.8", "volcrypt-helper.8", "volcryptd.toml.5"):
             path = self.program(f"docs/{page}")
             self.assertGreater(os.path.getsize(path), 1000, page)
+
+
+class Documents(unittest.TestCase):
+    """What one document says of another is so."""
+
+    SOURCES = [path for pattern in ("README.md", "docs/*.md", "tests/*/README.md") for path in sorted(glob.glob(os.path.join(ROOT, pattern)))]
+    # Everything that sends its reader to a document.
+    SENDERS = SOURCES + [
+        path
+        for folder in ("agent", "encryptors", "tools", "proto", "systemd", "packaging", "docs")
+        for path in sorted(glob.glob(os.path.join(ROOT, folder, "**"), recursive=True))
+        if os.path.isfile(path) and not path.endswith((".md", ".png"))
+    ]
+
+    @staticmethod
+    def headings(path):
+        return re.findall(r"(?m)^#+ (.*)$", re.sub(r"(?ms)^```.*?^```", "", text_of(path)))
+
+    def anchors(self, path):
+        """As Markdown makes them of headings."""
+        return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in self.headings(path)}
+
+    def test_every_link_leads_somewhere(self):
+        count = 0
+        for path in self.SOURCES:
+            for link in re.findall(r"\]\(([^)]+)\)", text_of(path)):
+                if re.match(r"[a-z]+:", link):
+                    continue
+                count += 1
+                place, _, anchor = link.partition("#")
+                target = os.path.normpath(os.path.join(os.path.dirname(path), place)) if place else path
+                self.assertTrue(os.path.exists(target), f"{os.path.relpath(path, ROOT)}: {link}")
+                if anchor:
+                    self.assertIn(anchor, self.anchors(target), f"{os.path.relpath(path, ROOT)}: {link}")
+        self.assertGreater(count, 20)
+
+    def test_documents_link_nothing_that_the_package_lacks(self):
+        for path in sorted(glob.glob(os.path.join(ROOT, "docs/*.md"))):
+            for link in re.findall(r"\]\(([^)]+)\)", text_of(path)):
+                self.assertFalse(link.startswith(("../", "/")), f"{os.path.relpath(path, ROOT)}: {link}")
+
+    def test_every_document_and_section_that_is_named_exists(self):
+        documents, sections = 0, 0
+        for path in self.SENDERS:
+            # Comments and messages wrap anywhere.
+            text = re.sub(r"\s*\n[ #/*]*", " ", text_of(path))
+            for name in re.findall(r"(?<![\w/])docs/[\w/.-]*\w", text):
+                documents += 1
+                self.assertTrue(os.path.exists(os.path.join(ROOT, name)), f"{os.path.relpath(path, ROOT)}: {name}")
+            for section, name in re.findall(r'"([A-Z][^"]*)" in (docs/[\w-]+\.md)', text):
+                sections += 1
+                self.assertIn(section, self.headings(os.path.join(ROOT, name)), os.path.relpath(path, ROOT))
+        self.assertGreater(documents, 10)
+        self.assertGreater(sections, 2)
+
+    def test_every_reason_is_in_the_api(self):
+        reasons = re.findall(r'\{Reason::k\w+, "([A-Z_]+)"', text_of(os.path.join(ROOT, "encryptors/reason.cc")))
+        self.assertGreater(len(reasons), 30)
+        table = "".join(re.findall(r"(?m)^\|([^|]*)\|", text_of(os.path.join(ROOT, "docs/api.md"))))
+        self.assertEqual(set(reasons) - set(re.findall(r"[A-Z_]{3,}", table)), set())
 
 
 class Completions(Case):
@@ -122,7 +198,7 @@ class Completions(Case):
                 self.assertIn(path[-1], self.complete(*path[:-1], ""))
 
     def test_bash_offers_what_an_option_takes(self):
-        self.assertEqual(self.complete("attach", "--format", ""), ["luks2", "luks1", "plain"])
+        self.assertEqual(self.complete("attach", "--format", ""), ["luks2", "luks1"])
         self.assertEqual(self.complete("-o", "json", "attach", "v", "--first-use", "re"), ["refuse"])
         self.assertEqual(self.complete("key", "create", "-o", "t"), ["table"])
         self.assertIn(os.path.join(ROOT, "README.md"), self.complete("inspect", os.path.join(ROOT, "READ")))
@@ -154,7 +230,7 @@ def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--build", required=True)
     Case.build = os.path.abspath(parser.parse_args().build)
-    suite = unittest.TestSuite(unittest.defaultTestLoader.loadTestsFromTestCase(case) for case in (ManualPages, Completions))
+    suite = unittest.TestSuite(unittest.defaultTestLoader.loadTestsFromTestCase(case) for case in (ManualPages, Documents, Completions))
     count = suite.countTestCases()
     result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
     failed = len({trouble[0].id().split(" ")[0] for trouble in result.failures + result.errors})
