@@ -3,6 +3,7 @@
 import contextlib
 import glob
 import os
+import re
 import subprocess
 import threading
 import time
@@ -72,6 +73,17 @@ class Packages(unittest.TestCase):
             self.assertTrue(os.path.exists(f"/usr/share/man/man8/{page}.gz"), page)
         self.assertEqual(run("pkg-config", "--variable=protodir", "volcrypt-api").strip(), "/usr/share/volcrypt/proto")
         self.assertTrue(os.path.exists("/usr/share/volcrypt/proto/volcrypt/v1/volume_encryptor.proto"))
+
+    def test_2_the_documents_find_each_other_and_the_examples_they_name(self):
+        count = 0
+        for page in glob.glob("/usr/share/doc/volcrypt/docs/*.md"):
+            with open(page, encoding="utf-8") as file:
+                links = re.findall(r"\]\(([^):#]+)[^):]*\)", file.read())
+            for link in links:
+                count += 1
+                self.assertTrue(os.path.exists(os.path.join(os.path.dirname(page), link)), f"{page}: {link}")
+        self.assertGreater(count, 10)
+        self.assertTrue(os.path.exists("/usr/share/doc/volcrypt/examples/volcrypt-libvirt.rules"))
 
     def test_3_an_upgrade_replaces_both_programs_under_a_volume_in_use_and_fails_no_caller(self):
         with open(paths.CONFIG, "a", encoding="utf-8") as file:
