@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "agent/keys/request_trace.h"
 #include "encryptors/key.h"
 #include "encryptors/reason.h"
 #include "encryptors/secret_bytes.h"
@@ -30,6 +31,8 @@ struct KeyCall {
   const CallerTokens* tokens;  // outlive the call, and are not kept beyond it
   // For what an operator should know of a call that succeeded, as a whole sentence; null: nobody listens.
   std::vector<std::string>* warnings = nullptr;
+  // For the key manager's own log; null: the agent asks for itself. Outlives the call.
+  const RequestTrace* trace = nullptr;
 
   // The same call with another deadline.
   KeyCall Until(absl::Time until) const {

@@ -58,6 +58,15 @@ bool MayHaveArrived(const HttpAnswer& answer) {
   return true;
 }
 
+// As oslo.middleware and W3C Trace Context name them.
+std::vector<std::pair<std::string, std::string>> TraceHeaders(const RequestTrace* trace) {
+  std::vector<std::pair<std::string, std::string>> headers;
+  if (trace == nullptr) return headers;
+  headers.emplace_back("X-OpenStack-Request-ID", trace->request_id);
+  if (!trace->traceparent.empty()) headers.emplace_back("traceparent", trace->traceparent);
+  return headers;
+}
+
 bool IsRead(const BarbicanRequest& request) { return request.method == "GET"; }
 
 }  // namespace
@@ -137,6 +146,7 @@ absl::StatusOr<HttpAnswer> BarbicanCall::SendWith(const BarbicanRequest& request
                             .url = absl::StrCat(*url, request.path),
                             .accept = request.accept,
                             .secret_headers = std::move(credentials),
+                            .headers = TraceHeaders(call_.trace),
                             .content_type = request.body.empty() ? "" : "application/json",
                             .body = request.body,
                             .max_answer_bytes = request.max_answer_bytes,

@@ -150,6 +150,9 @@ bool AddHeaders(HeaderList& list, const HttpRequest& request) {
   if (!request.content_type.empty() && !AddHeader(list, absl::StrCat("Content-Type: ", request.content_type).c_str())) {
     return false;
   }
+  for (const auto& [name, value] : request.headers) {
+    if (!AddHeader(list, absl::StrCat(name, ": ", value).c_str())) return false;
+  }
   for (const HttpRequest::SecretHeader& header : request.secret_headers) {
     constexpr uint8_t kEnd = 0;
     SecretBuffer line(SecretBytes::kMaxSize);

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/keys/openstack/call_deadline.h"
@@ -34,6 +35,7 @@ struct HttpRequest {
   std::string url;  // http or https
   std::string accept = "application/json";
   std::vector<SecretHeader> secret_headers;
+  std::vector<std::pair<std::string, std::string>> headers;  // further ones, of plain text
   std::string content_type;  // empty: no body
   std::span<const uint8_t> body;
   size_t max_answer_bytes = size_t{64} * 1024;

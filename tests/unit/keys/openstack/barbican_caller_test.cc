@@ -66,6 +66,23 @@ TEST_F(BarbicanCallerTest, CallersTokensAreUsedForItsRequest) {
   EXPECT_EQ(cloud_.Requests().back().Header("x-service-token"), "services-token");
 }
 
+TEST_F(BarbicanCallerTest, RequestsNameTheCallThatTheyAreMadeFor) {
+  const RequestTrace trace = {.request_id = "req-1", .traceparent = "00-trace-parent-01"};
+  KeyCall call(Soon());
+  call.trace = &trace;
+  ASSERT_THAT(keys_->Get(id_, call.Until(Soon())), Succeeds());
+  int seen = 0;
+  for (const FakeHttpRequest& request : cloud_.Requests()) {
+    if (!request.path.starts_with("/v1/")) continue;
+    ++seen;
+    EXPECT_EQ(request.Header("x-openstack-request-id"), "req-1") << request.path;
+    EXPECT_EQ(request.Header("traceparent"), "00-trace-parent-01") << request.path;
+  }
+  EXPECT_EQ(seen, 2);
+  ASSERT_THAT(keys_->Get(id_, Soon()), Succeeds());
+  EXPECT_EQ(cloud_.Requests().back().Header("x-openstack-request-id"), "");
+}
+
 TEST_F(BarbicanCallerTest, CallersTokenIsNotKept) {
   ASSERT_THAT(GetWith("users-token"), Succeeds());
   ASSERT_THAT(keys_->Get(id_, Soon()), Succeeds());
