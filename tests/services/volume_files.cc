@@ -57,6 +57,18 @@ const char* NameOf(KeyType type) {
   return "unknown";
 }
 
+// What QEMU decrypts is known from the header alone.
+Mapping UnmappedOf(const AttachRequest& request, const std::string& luks_uuid) {
+  Mapping unmapped;
+  unmapped.volume_id = request.volume_id;
+  unmapped.device = request.device;
+  unmapped.size_bytes = kSizeBytes;
+  unmapped.luks_uuid = luks_uuid;
+  unmapped.key = request.key;
+  unmapped.encryption = {.format = volcrypt::Format::kLuks1, .cipher = "aes-xts-plain64", .key_size_bits = 512};
+  return unmapped;
+}
+
 Mapping MappingOf(const std::string& volume_id, const std::string& device) {
   Mapping mapping;
   mapping.volume_id = volume_id;
@@ -91,6 +103,9 @@ absl::StatusOr<AttachResult> VolumeFiles::Attach(const AttachRequest& request, c
   const std::optional<Header> header = ReadHeader(request.device);
   if (!header && !request.may_format) return MakeError(Reason::kVolumeNotFormatted, "first use is refused");
   if (!header && request.format_as_uuid.empty()) return AttachResult{.outcome = AttachOutcome::kBlank};
+  if (header && request.leave_unmapped && request.attached_as_uuid == header->luks_uuid) {
+    return AttachResult{.outcome = AttachOutcome::kAlreadyAttached, .mapping = UnmappedOf(request, header->luks_uuid)};
+  }
   if (key == nullptr) return AttachResult{.outcome = AttachOutcome::kKeyNeeded};
   if (!request.format_as_uuid.empty()) return Format(request, *key, deadline);
   const absl::StatusOr<std::string> digest = DigestOf(*key);
@@ -116,6 +131,7 @@ absl::StatusOr<AttachResult> VolumeFiles::Format(const AttachRequest& request, c
 
 absl::StatusOr<AttachResult> VolumeFiles::Map(AttachOutcome outcome, const AttachRequest& request,
                                               const std::string& luks_uuid) const {
+  if (request.leave_unmapped) return AttachResult{.outcome = outcome, .mapping = UnmappedOf(request, luks_uuid)};
   std::ofstream record(RecordOf(request.volume_id));
   record << request.device << "\n";
   if (!record.flush()) return MakeError(Reason::kStateNotWritable, "the attachment cannot be recorded");

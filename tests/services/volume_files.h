@@ -14,7 +14,7 @@ namespace volcrypt {
 // not look again at what is there, so two lines are the proof that two hosts formatted.
 //
 // While a file DEVICE.hold exists, a format of DEVICE waits before it writes, and makes a file DEVICE.waiting to say
-// so. Stateless between calls.
+// so. A volume that is left to QEMU is opened and not attached. Stateless between calls.
 class VolumeFiles : public Encryptor {
  public:
   // `attached`: a directory with a file for each attached volume, which holds the path of its device.

@@ -18,16 +18,17 @@ class Agent:
     """An agent and its helper, whose state is in a directory of their own.
 
     sections: {name: {key: value}} of [key_managers.NAME]; `default` names one of them. `host`: the name of the host it
-    believes to run on. `metrics`: the port of 127.0.0.1 for them, where they are wanted.
+    believes to run on. `metrics`: the port of 127.0.0.1 for them, where they are wanted. `libvirt`: keys of [libvirt].
     """
 
     logs = []  # of the agents that were closed: what a failed test shows
 
-    def __init__(self, sections, default=None, host=None, volumes="/dev/", operation_timeout="60s", metrics=None):
+    def __init__(self, sections, default=None, host=None, volumes="/dev/", operation_timeout="60s", metrics=None, libvirt=None):
         self._directory = tempfile.TemporaryDirectory(prefix="volcrypt-agent-")
         self.directory = self._directory.name
         self.endpoint = f"unix:{self.directory}/api.sock"
         self._host, self._volumes, self._timeout, self._metrics = host, volumes, operation_timeout, metrics
+        self._libvirt = {"records": os.path.join(self.directory, "libvirt-secrets"), **(libvirt or {})}
         self._api = None
         self.config = os.path.join(self.directory, "volcryptd.toml")
         self.configure(sections, default)
@@ -46,6 +47,7 @@ class Agent:
             "key_manager": {"default": default or next(iter(sections), "local")},
             **{f"key_managers.{name}": keys for name, keys in {"local": local, **sections}.items()},
             "metrics": {"listen": f"127.0.0.1:{self._metrics}" if self._metrics else ""},
+            "libvirt": self._libvirt,
             "log": {"level": "debug"},
         }
         with open(self.config, "w", encoding="utf-8") as file:
