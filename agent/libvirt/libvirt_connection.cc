@@ -42,6 +42,11 @@ bool LastErrorIsOfTheConnection() {
   return error->domain == VIR_FROM_RPC || error->domain == VIR_FROM_REMOTE;
 }
 
+bool IsDenied(const virError& error) {
+  return error.code == VIR_ERR_AUTH_FAILED || error.code == VIR_ERR_AUTH_CANCELLED ||
+         error.code == VIR_ERR_AUTH_UNAVAILABLE || error.code == VIR_ERR_ACCESS_DENIED;
+}
+
 }  // namespace
 
 struct LibvirtConnection::Shared {
@@ -160,10 +165,12 @@ absl::Status LibvirtError(const std::string& what) {
   const virError* const error = Libvirt().virGetLastError();
   const std::string said = error == nullptr || error->message == nullptr ? "no reason given" : error->message;
   ErrorMetadata metadata;
+  std::string remedy;
   if (error != nullptr) {
     metadata = {{"libvirt_code", absl::StrCat(error->code)}, {"libvirt_domain", absl::StrCat(error->domain)}};
+    if (IsDenied(*error)) remedy = "; docs/libvirt.md tells what rights the agent's user needs";
   }
-  return MakeError(Reason::kLibvirtUnavailable, absl::StrCat(what, ": ", said), metadata);
+  return MakeError(Reason::kLibvirtUnavailable, absl::StrCat(what, ": ", said, remedy), metadata);
 }
 
 }  // namespace volcrypt
