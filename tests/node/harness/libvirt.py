@@ -17,7 +17,7 @@ class LibvirtCase(NodeCase):
     """A libvirtd runs, .libvirtd, and the agent registers secrets with it. Both outlive the tests of a class; every
     attachment and secret is to be gone after each."""
 
-    config = LIBVIRT_CONFIG
+    base_config, config = CONFIG, LIBVIRT_CONFIG
 
     @classmethod
     def setUpClass(cls):
@@ -27,7 +27,7 @@ class LibvirtCase(NodeCase):
         cls.addClassCleanup(cls.libvirtd.kill)
         cls.agent.configure(cls.config)
         cls.addClassCleanup(cls.agent.restart)
-        cls.addClassCleanup(cls.agent.configure, CONFIG)
+        cls.addClassCleanup(cls.agent.configure, cls.base_config)
         cls.agent.restart()
 
     @classmethod
