@@ -168,6 +168,7 @@ TEST_F(LibvirtSecretsTest, RefusedValueLeavesNoSecretBehind) {
 }
 
 TEST_F(LibvirtSecretsTest, UnusableStateDirectoryLeavesNothingAndSparesEphemeralSecrets) {
+  ASSERT_EQ(Admin(libvirtd_.Uri()).Count(), 0);  // it has made its directory, without which it would not start
   std::filesystem::create_directories(std::filesystem::path(libvirtd_.SecretsDirectory()).parent_path());
   std::filesystem::remove_all(libvirtd_.SecretsDirectory());
   std::ofstream(libvirtd_.SecretsDirectory()) << "in the way";
