@@ -152,10 +152,12 @@ Daemon::Daemon(Config config, DaemonOptions options, KeyManagers key_managers, s
       slots_(config_.server.max_operations, kWaitingPerRunning * config_.server.max_operations),
       metrics_({.mappings = mappings_,
                 .slots = slots_,
+                .left_workers = left_workers_,
                 .max_operations = config_.server.max_operations,
                 .key_managers = NamesOf(key_managers)}),
       key_managers_(Observed(std::move(key_managers), metrics_)),
-      helper_(options_.helper_socket),
+      helper_(options_.helper_socket, &left_workers_),
+      probed_helper_(options_.helper_socket),
       encryptor_(helper_, metrics_),
       access_(std::move(rules)),
       secrets_(OpenSecrets(config_.libvirt)),
@@ -185,7 +187,7 @@ bool Daemon::OwnHelperEnded() const {
 }
 
 void Daemon::ProbeHelper() {
-  const absl::Status answer = volcrypt::ProbeHelper(helper_, absl::Now() + kProbeTimeout);
+  const absl::Status answer = volcrypt::ProbeHelper(probed_helper_, absl::Now() + kProbeTimeout);
   const bool present = answer.ok();
   if (present == helper_present_) return;
   helper_present_ = present;

@@ -58,9 +58,11 @@ class Daemon {
   Log& log_;
   const Mappings mappings_;
   OperationSlots slots_;
+  LeftWorkers left_workers_;
   Metrics metrics_;
   const KeyManagers key_managers_;
   HelperClient helper_;
+  HelperClient probed_helper_;  // a probe that gets no answer leaves no worker on a device
   ObservedEncryptor encryptor_;
   CurrentAccess access_;
   const std::unique_ptr<VolumeSecrets> secrets_;  // null: libvirt is off

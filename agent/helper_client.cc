@@ -112,11 +112,12 @@ uint32_t TimeoutMilliseconds(absl::Time deadline) {
 
 }  // namespace
 
-HelperClient::HelperClient(std::string socket_path) : socket_path_(std::move(socket_path)) {}
+HelperClient::HelperClient(std::string socket_path, LeftWorkers* left)
+    : socket_path_(std::move(socket_path)), left_(left) {}
 
 absl::StatusOr<helper::Reply> HelperClient::Call(helper::Request request, const Key* key, absl::Time deadline) const {
   if (deadline <= absl::Now()) return TimedOut();
-  const absl::StatusOr<UniqueFd> connection = Connect(socket_path_, deadline);
+  absl::StatusOr<UniqueFd> connection = Connect(socket_path_, deadline);
   if (!connection.ok()) return connection.status();
   request.set_timeout_ms(TimeoutMilliseconds(deadline));
   if (key != nullptr) {
@@ -131,6 +132,7 @@ absl::StatusOr<helper::Reply> HelperClient::Call(helper::Request request, const 
   if (absl::IsDeadlineExceeded(sent)) return TimedOut();
   // A peer that refuses closes before it has read everything: its answer says why, so it is read all the same.
   absl::StatusOr<helper::Reply> reply = Receive(connection->Get(), deadline);
+  if (left_ != nullptr && HasReason(reply.status(), Reason::kDeviceTimedOut)) left_->Add(*std::move(connection));
   if (reply.ok() && !Belongs(*reply, request)) return WorkerFailed("answered another question");
   return reply;
 }

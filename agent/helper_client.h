@@ -4,6 +4,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "agent/left_workers.h"
 #include "encryptors/encryptor.h"
 #include "helper.pb.h"
 
@@ -17,7 +18,8 @@ namespace volcrypt {
 // sense). All others are the worker's.
 class HelperClient : public Encryptor {
  public:
-  explicit HelperClient(std::string socket_path);
+  // `left`, which may be null and outlives the client, gets the workers that are not waited for any longer.
+  explicit HelperClient(std::string socket_path, LeftWorkers* left = nullptr);
 
   absl::StatusOr<AttachResult> Attach(const AttachRequest& request, const Key* key, absl::Time deadline) override;
   absl::StatusOr<DetachResult> Detach(const DetachRequest& request, absl::Time deadline) override;
@@ -31,6 +33,7 @@ class HelperClient : public Encryptor {
   absl::StatusOr<helper::Reply> Call(helper::Request request, const Key* key, absl::Time deadline) const;
 
   const std::string socket_path_;
+  LeftWorkers* const left_;
 };
 
 }  // namespace volcrypt

@@ -138,10 +138,13 @@ class Metrics::Registered : public prometheus::Collectable {
   }
 
   const OperationSlots& slots_;
+  LeftWorkers& left_workers_;
   mutable AttachedVolumes attached_volumes_;
   Family<Gauge>& attached_ = Gauges("volcrypt_attached_volumes", "Volumes attached on this host, by state.");
   Gauge& running_ = Gauges("volcrypt_operations_running", "Operations on devices that have a slot.").Add({});
   Gauge& waiting_ = Gauges("volcrypt_operations_waiting", "Operations on devices that wait for a slot.").Add({});
+  Gauge& workers_stuck_ =
+      Gauges("volcrypt_workers_stuck", "Workers of the helper that outlived their deadline and live still.").Add({});
 
  public:
   Family<Counter>& operations = Counters("volcrypt_operations_total", "Calls of the API that have ended.");
@@ -158,17 +161,18 @@ class Metrics::Registered : public prometheus::Collectable {
       Histograms("volcrypt_key_manager_call_duration_seconds", "How long calls to key managers took.");
   Family<Gauge>& key_manager_up =
       Gauges("volcrypt_key_manager_up", "Whether the key manager answered when it was last asked.");
-  Gauge& helper_up = Gauges("volcrypt_helper_up", "Whether volcrypt-helper listens.").Add({});
+  Gauge& helper_up = Gauges("volcrypt_helper_up", "Whether a worker of volcrypt-helper answers.").Add({});
   Gauge& workers_busy = Gauges("volcrypt_workers_busy", "Workers of the helper that are waited for.").Add({});
   Family<Histogram>& worker_seconds =
       Histograms("volcrypt_worker_duration_seconds", "How long workers of the helper were waited for.");
   Counter& workers_timed_out =
-      Counters("volcrypt_workers_timed_out_total", "Workers that outlived their deadline: stuck on a device.").Add({});
+      Counters("volcrypt_workers_timed_out_total", "Workers that outlived their deadline.").Add({});
   Counter& workers_failed =
       Counters("volcrypt_workers_failed_total", "Workers that ended without a proper answer.").Add({});
 };
 
-Metrics::Registered::Registered(const Sources& sources) : slots_(sources.slots), attached_volumes_(sources.mappings) {
+Metrics::Registered::Registered(const Sources& sources)
+    : slots_(sources.slots), left_workers_(sources.left_workers), attached_volumes_(sources.mappings) {
   Gauges("volcrypt_build_info", "The version that runs; the value is 1.").Add({{"version", VOLCRYPT_VERSION}}).Set(1);
   Gauges("volcrypt_operations_limit", "Operations on devices that may run at the same time.")
       .Add({})
@@ -196,6 +200,7 @@ std::vector<prometheus::MetricFamily> Metrics::Registered::Collect() const {
     attached_.Add({{"state", "broken"}}).Set(attached.broken);
     running_.Set(slots_.Running());
     waiting_.Set(slots_.Waiting());
+    workers_stuck_.Set(left_workers_.Count());
     return registry_.Collect();
   } catch (const std::exception&) {
     return {};

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "agent/left_workers.h"
 #include "agent/mappings.h"
 #include "agent/metrics/observer.h"
 #include "agent/operation_slots.h"
@@ -22,6 +23,7 @@ class Metrics final : public Observer {
   struct Sources {
     const Mappings& mappings;
     const OperationSlots& slots;
+    LeftWorkers& left_workers;
     uint32_t max_operations = 0;
     std::vector<std::string> key_managers;  // names of sections
   };

@@ -52,5 +52,7 @@ class Metrics(NodeCase):
         wait_until(lambda: self.value("volcrypt_workers_timed_out_total") == 1, what="it to time out")
         self.assertEqual(self.value("volcrypt_workers_busy"), 0)
         self.assertIsNotNone(call.exception())
+        self.assertEqual(self.value("volcrypt_workers_stuck"), 1)
         device.resume()
-        wait_until(lambda: not self.agent.worker_pids(), 30, "the worker to end")
+        wait_until(lambda: self.value("volcrypt_workers_stuck") == 0, 30, "the worker to end")
+        wait_until(lambda: not self.agent.worker_pids(), 30, "it to be reaped")

@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
+#include <array>
 #include <thread>
 
 #include "absl/time/clock.h"
@@ -25,8 +27,12 @@ absl::Status Failed(Reason reason) {
 // The fixture's sysfs and slots are what is read at each scrape.
 class MetricsTest : public AttacherTest {
  protected:
-  Metrics metrics_{
-      {.mappings = mappings_, .slots = slots_, .max_operations = 4, .key_managers = {"local", "barbican"}}};
+  LeftWorkers left_workers_;
+  Metrics metrics_{{.mappings = mappings_,
+                    .slots = slots_,
+                    .left_workers = left_workers_,
+                    .max_operations = 4,
+                    .key_managers = {"local", "barbican"}}};
 };
 
 TEST_F(MetricsTest, EveryOperationIsCountedByVerbCodeAndReason) {
@@ -164,6 +170,16 @@ TEST_F(MetricsTest, WorkersThatOutliveTheirDeadlineAndThatFailAreCountedApart) {
   EXPECT_THAT(metrics_.Text(), HasSubstr("volcrypt_workers_failed_total 1\n"));
 }
 
+TEST_F(MetricsTest, WorkersAreStuckUntilTheyEnd) {
+  EXPECT_THAT(metrics_.Text(), HasSubstr("volcrypt_workers_stuck 0\n"));
+  std::array<int, 2> ends = {};
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()), 0);
+  left_workers_.Add(UniqueFd(ends[0]));
+  EXPECT_THAT(metrics_.Text(), HasSubstr("volcrypt_workers_stuck 1\n"));
+  close(ends[1]);
+  EXPECT_THAT(metrics_.Text(), HasSubstr("volcrypt_workers_stuck 0\n"));
+}
+
 TEST_F(MetricsTest, HelperIsUpUntilItIsSeenAway) {
   EXPECT_THAT(metrics_.Text(), HasSubstr("volcrypt_helper_up 1\n"));
   metrics_.HelperSeen(false);
@@ -225,7 +241,8 @@ TEST_F(MetricsTest, IsServedAtTheAddress) {
 }
 
 TEST_F(MetricsTest, ServerEndsWithoutWaitingForAnybody) {
-  auto metrics = std::make_unique<Metrics>(Metrics::Sources{.mappings = mappings_, .slots = slots_});
+  auto metrics = std::make_unique<Metrics>(
+      Metrics::Sources{.mappings = mappings_, .slots = slots_, .left_workers = left_workers_});
   const uint16_t port = FreePort();
   ASSERT_TRUE(metrics->Listen("127.0.0.1:" + std::to_string(port)).ok());
   EXPECT_NE(HttpGet(port, "/metrics"), "");
