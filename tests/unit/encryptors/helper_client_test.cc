@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "child_process.h"
+#include "connect_to.h"
 #include "encryptors/frame.h"
 #include "encryptors/listening_socket.h"
 #include "encryptors/reason.h"
@@ -163,7 +163,7 @@ TEST(HelperClient, WorkerThatTakesTooLongIsLeftToItself) {
       return Mapping{};
     };
   });
-  const absl::Time deadline = absl::Now() + absl::Milliseconds(50);
+  const absl::Time deadline = absl::Now() + absl::Seconds(1);
   const absl::Status status = HelperClient(helper.SocketPath()).Query("vol-1", deadline).status();
   EXPECT_EQ(ReasonOf(status), Reason::kDeviceTimedOut) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("may still finish"));
@@ -231,9 +231,9 @@ TEST(HelperClient, HelperThatDoesNotAcceptIsUnavailableWithinTheDeadline) {
   const absl::StatusOr<ListeningSocket> listener = ListeningSocket::Create(directory / "s", 0);
   ASSERT_TRUE(listener.ok()) << listener.status();
   ASSERT_EQ(listen(listener->Fd(), 0), 0);  // room for one connection that nobody accepts
-  HelperClient client(directory / "s");
-  EXPECT_EQ(ReasonOf(client.Query("vol-1", absl::Now() + absl::Milliseconds(20)).status()), Reason::kDeviceTimedOut);
-  const absl::Status status = client.Query("vol-1", absl::Now() + absl::Milliseconds(50)).status();
+  const UniqueFd first = ConnectTo(directory / "s");
+  ASSERT_TRUE(first.IsValid());
+  const absl::Status status = HelperClient(directory / "s").Query("vol-1", absl::Now() + absl::Seconds(1)).status();
   EXPECT_EQ(ReasonOf(status), Reason::kHelperUnavailable) << status;
 }
 
@@ -359,7 +359,7 @@ TEST_F(OddPeer, ThatIsSilentIsLeftAtTheDeadline) {
         ReadRequest(socket);
         EXPECT_TRUE(absl::IsUnavailable(ReadFrame(socket, Later()).status()));  // the client closes
       },
-      absl::Now() + absl::Milliseconds(50));
+      absl::Now() + absl::Seconds(1));
   EXPECT_EQ(ReasonOf(status), Reason::kDeviceTimedOut) << status;
 }
 
@@ -370,7 +370,7 @@ TEST_F(OddPeer, ThatDripFeedsItsAnswerIsLeftAtTheDeadline) {
         send(socket, "\0\0\377\0", 4, MSG_NOSIGNAL);
         while (send(socket, "x", 1, MSG_NOSIGNAL) == 1) poll(nullptr, 0, 2);
       },
-      absl::Now() + absl::Milliseconds(50));
+      absl::Now() + absl::Seconds(1));
   EXPECT_EQ(ReasonOf(status), Reason::kDeviceTimedOut) << status;
 }
 

@@ -12,23 +12,13 @@
 #include <utility>
 #include <vector>
 
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
 #include "encryptors/helper.h"
 #include "encryptors/listening_socket.h"
 #include "temporary_directory.h"
 #include "tests/fakes/fake_encryptor.h"
+#include "tests/unit/eventually.h"
 
 namespace volcrypt {
-
-// Polls until the condition holds; false when it does not within half a minute.
-inline bool Eventually(const std::function<bool()>& condition) {
-  for (const absl::Time end = absl::Now() + absl::Seconds(30); absl::Now() < end;
-       absl::SleepFor(absl::Milliseconds(1))) {
-    if (condition()) return true;
-  }
-  return false;
-}
 
 // The real helper loop in a process of its own, with fakes in its workers. What the hooks capture is as it was when the
 // process was started: workers answer through their replies and through SharedSemaphore.

@@ -318,7 +318,7 @@ TEST_F(Worker, PeerThatVanishesDuringTheOperationDoesNotHurtTheWorker) {
 }
 
 TEST_F(Worker, PeerThatDoesNotReadTheAnswerIsGivenUp) {
-  timeouts_.reply = absl::Milliseconds(50);
+  timeouts_.reply = absl::Seconds(1);
   encryptor_.on_query = [](const std::string&) {
     Mapping mapping = SampleMapping();
     mapping.state_reason = std::string(60'000, 'x');

@@ -28,22 +28,13 @@
 #include "grpc_health/health.grpc.pb.h"
 #include "tests/fakes/fake_observer.h"
 #include "tests/unit/agent/attacher_fixture.h"
+#include "tests/unit/eventually.h"
 #include "volcrypt/v1/agent.grpc.pb.h"
 #include "volcrypt/v1/key.grpc.pb.h"
 #include "volcrypt/v1/volume_admin.grpc.pb.h"
 #include "volcrypt/v1/volume_encryptor.grpc.pb.h"
 
 namespace volcrypt {
-
-// Looks again until it holds, for as long as a loaded machine may need.
-template <typename Condition>
-bool Eventually(const Condition& condition) {
-  for (int i = 0; i < 2000; ++i) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  return condition();
-}
 
 struct Identity {
   uid_t uid = 0;
