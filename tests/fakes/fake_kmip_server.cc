@@ -137,9 +137,9 @@ int FakeKmipServer::RequestCount(KmipOperation operation) {
   return store_.RequestCount(operation);
 }
 
-void FakeKmipServer::AwaitRequests(KmipOperation operation, int count) {
+bool FakeKmipServer::AwaitRequests(KmipOperation operation, int count) {
   std::unique_lock lock(mutex_);
-  asked_.wait(lock, [&] { return store_.RequestCount(operation) >= count; });
+  return asked_.wait_for(lock, std::chrono::seconds(30), [&] { return store_.RequestCount(operation) >= count; });
 }
 
 bool FakeKmipServer::EveryRequestNamedItsObject() {

@@ -71,8 +71,8 @@ class FakeKmipServer {
   // The unique identifiers of new objects.
   void BeginNewUidsWith(const std::string& prefix);
   int RequestCount(KmipOperation operation);
-  // Waits until so many have come.
-  void AwaitRequests(KmipOperation operation, int count);
+  // Waits until so many have come; false when they do not within half a minute.
+  bool AwaitRequests(KmipOperation operation, int count);
   // What came without a unique identifier where there should be one would be answered from the ID placeholder.
   bool EveryRequestNamedItsObject();
 

@@ -153,7 +153,7 @@ TEST_F(KmipServersTest, AKeptConnectionThatWentSilentIsReplaced) {
   ASSERT_TRUE(manager->Get("20", Soon()).ok());
   server_.Misbehave(KmipOperation::kGetAttributes, Fault::kHang);
   std::thread heal([this] {
-    server_.AwaitRequests(KmipOperation::kGetAttributes, 2);
+    EXPECT_TRUE(server_.AwaitRequests(KmipOperation::kGetAttributes, 2));
     server_.Misbehave(KmipOperation::kGetAttributes, Fault::kNone);
   });
   EXPECT_EQ(Outcome(manager->Get("20", Soon())), "OK");
@@ -185,7 +185,7 @@ TEST_F(KmipServersTest, ALostAnswerOfACreationSaysHowToFindTheKey) {
     FakeKmipServer server(ServerOptions());
     server.Misbehave(KmipOperation::kCreate, fault);
     server.Misbehave(KmipOperation::kRegister, fault);
-    const auto manager = ManagerWithin(absl::Seconds(fault == Fault::kHang ? 1 : 20), {server.Address()});
+    const auto manager = ManagerWithin(absl::Seconds(fault == Fault::kHang ? 4 : 20), {server.Address()});
     const absl::Status created = manager->Create({.name = "volume-7"}, Soon()).status();
     EXPECT_EQ(MetadataOf(created)["key_may_exist"], "true") << created;
     EXPECT_EQ(MetadataOf(created)["name"], "volume-7");

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "agent/keys/openstack/first_use_text.h"
+#include "tests/unit/eventually.h"
 #include "tests/unit/keys/openstack/fake_cloud.h"
 #include "tests/unit/keys/openstack/status_matchers.h"
 
@@ -110,7 +111,7 @@ TEST_F(BarbicanClaimTest, WhoseClaimIsWrittenWhileTheWinnerWritesWithdrawsIt) {
       written.acquire();
     } else if (AddsMain(request)) {
       written.release();
-      while (!Rows().contains(NameOf(1))) std::this_thread::yield();
+      EXPECT_TRUE(Eventually([&] { return Rows().contains(NameOf(1)); }));
     }
   });
   EXPECT_EQ(Claim(2)->host, "h2");

@@ -13,6 +13,7 @@
 #include "tests/fakes/fake_http_server.h"
 #include "tests/fakes/fake_tls.h"
 #include "tests/unit/agent/temp_directory.h"
+#include "tests/unit/eventually.h"
 #include "tests/unit/keys/openstack/fake_cloud.h"
 
 namespace volcrypt {
@@ -186,8 +187,8 @@ TEST(HttpClientTest, HungServerDelaysNoOther) {
   FakeHttpServer well(Always({}));
   HttpClient client("");
   std::thread waiting([&] { client.Send({.url = hung.Url()}, Later()); });
-  while (hung.Requests().empty()) std::this_thread::yield();
-  EXPECT_EQ(client.Send({.url = well.Url()}, Later()).status, 200);
+  EXPECT_TRUE(Eventually([&] { return !hung.Requests().empty(); }));
+  EXPECT_EQ(client.Send({.url = well.Url()}, In(std::chrono::seconds(15))).status, 200);
   hung.Stop();
   waiting.join();
 }
