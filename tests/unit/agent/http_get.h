@@ -21,33 +21,51 @@ inline sockaddr_in Loopback(uint16_t port) {
   return address;
 }
 
-// A listener at a port of 127.0.0.1 that was free.
-class TakenPort {
+// A port of 127.0.0.1 that was free. No other program is given it as long as this lives, while one that asks for it by
+// number and sets SO_REUSEADDR, as servers do, may listen there.
+class ReservedPort {
  public:
-  TakenPort() {
+  ReservedPort() {
+    const int on = 1;
     sockaddr_in address = Loopback(0);
     socklen_t size = sizeof address;
     auto* const name = reinterpret_cast<sockaddr*>(&address);
-    if (bind(fd_.Get(), name, size) == 0 && listen(fd_.Get(), 1) == 0 && getsockname(fd_.Get(), name, &size) == 0) {
-      port_ = ntohs(address.sin_port);
+    if (setsockopt(fd_.Get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 && bind(fd_.Get(), name, size) == 0 &&
+        getsockname(fd_.Get(), name, &size) == 0) {
+      number_ = ntohs(address.sin_port);
     }
   }
-  uint16_t Port() const { return port_; }
+  uint16_t Number() const { return number_; }
+
+ protected:
+  int Fd() const { return fd_.Get(); }
 
  private:
   UniqueFd fd_{socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-  uint16_t port_ = 0;
+  uint16_t number_ = 0;
 };
 
-inline uint16_t FreePort() { return TakenPort().Port(); }
+// One where somebody listens.
+class TakenPort : public ReservedPort {
+ public:
+  TakenPort() { listen(Fd(), 1); }
+};
+
+// A connection over which this was sent; invalid when nobody listens.
+inline UniqueFd SentTo(uint16_t port, const std::string& request) {
+  UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const sockaddr_in address = Loopback(port);
+  if (connect(fd.Get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      write(fd.Get(), request.data(), request.size()) != static_cast<ssize_t>(request.size())) {
+    fd.Reset();
+  }
+  return fd;
+}
 
 // The whole answer, head and body; empty when nobody listens.
 inline std::string HttpGet(uint16_t port, const std::string& path) {
-  const UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const sockaddr_in address = Loopback(port);
-  if (connect(fd.Get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return "";
-  const std::string request = "GET " + path + " HTTP/1.0\r\nHost: localhost\r\n\r\n";
-  if (write(fd.Get(), request.data(), request.size()) != static_cast<ssize_t>(request.size())) return "";
+  const UniqueFd fd = SentTo(port, "GET " + path + " HTTP/1.0\r\nHost: localhost\r\n\r\n");
+  if (!fd.IsValid()) return "";
   std::string answer;
   std::array<char, 4096> buffer{};
   for (ssize_t count = 0; (count = read(fd.Get(), buffer.data(), buffer.size())) > 0;) {

@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
+#include <memory>
 #include <thread>
+#include <utility>
 
 #include "absl/time/clock.h"
 #include "agent/keys/key_manager.h"
@@ -231,7 +234,8 @@ TEST_F(MetricsTest, NothingOfARequestBecomesALabel) {
 }
 
 TEST_F(MetricsTest, IsServedAtTheAddress) {
-  const uint16_t port = FreePort();
+  const ReservedPort reserved;
+  const uint16_t port = reserved.Number();
   ASSERT_TRUE(metrics_.Listen("127.0.0.1:" + std::to_string(port)).ok());
   const std::string answer = HttpGet(port, "/metrics");
   EXPECT_THAT(answer, HasSubstr(" 200 "));
@@ -240,21 +244,34 @@ TEST_F(MetricsTest, IsServedAtTheAddress) {
   EXPECT_THAT(HttpGet(port, "/etc/passwd"), Not(HasSubstr(" 200 ")));
 }
 
-TEST_F(MetricsTest, ServerEndsWithoutWaitingForAnybody) {
-  auto metrics = std::make_unique<Metrics>(
-      Metrics::Sources{.mappings = mappings_, .slots = slots_, .left_workers = left_workers_});
-  const uint16_t port = FreePort();
-  ASSERT_TRUE(metrics->Listen("127.0.0.1:" + std::to_string(port)).ok());
-  EXPECT_NE(HttpGet(port, "/metrics"), "");
+// How long the end of a server takes that has half a request.
+absl::Duration TimeToEnd(std::unique_ptr<Metrics> metrics, uint16_t port) {
+  const UniqueFd slow = SentTo(port, "GET /metrics HTTP/1.0\r\nHost: ");
+  EXPECT_TRUE(slow.IsValid());
+  EXPECT_NE(HttpGet(port, "/metrics"), "");  // which is behind the other in the queue
   const absl::Time begin = absl::Now();
   metrics.reset();
-  EXPECT_LT(absl::Now() - begin, absl::Seconds(10));
-  EXPECT_EQ(HttpGet(port, "/metrics"), "");
+  return absl::Now() - begin;
+}
+
+TEST_F(MetricsTest, ServerEndsWithoutWaitingForAnybody) {
+  absl::Duration shortest = absl::InfiniteDuration();
+  // The rest of a request is waited for five seconds. A busy machine may need as long for other reasons, but not
+  // always.
+  for (int i = 0; i < 3 && shortest > absl::Seconds(4); ++i) {
+    const ReservedPort reserved;
+    auto metrics = std::make_unique<Metrics>(
+        Metrics::Sources{.mappings = mappings_, .slots = slots_, .left_workers = left_workers_});
+    ASSERT_TRUE(metrics->Listen("127.0.0.1:" + std::to_string(reserved.Number())).ok());
+    shortest = std::min(shortest, TimeToEnd(std::move(metrics), reserved.Number()));
+    EXPECT_EQ(HttpGet(reserved.Number(), "/metrics"), "");
+  }
+  EXPECT_LT(shortest, absl::Seconds(4));
 }
 
 TEST_F(MetricsTest, AddressThatIsTakenIsNamedInTheError) {
   const TakenPort taken;
-  const std::string address = "127.0.0.1:" + std::to_string(taken.Port());
+  const std::string address = "127.0.0.1:" + std::to_string(taken.Number());
   const absl::Status listening = metrics_.Listen(address);
   EXPECT_FALSE(listening.ok());
   EXPECT_THAT(std::string(listening.message()), HasSubstr(address));
@@ -262,7 +279,8 @@ TEST_F(MetricsTest, AddressThatIsTakenIsNamedInTheError) {
 }
 
 TEST_F(MetricsTest, AddressOutsideTheHostIsRefused) {
-  EXPECT_FALSE(metrics_.Listen("0.0.0.0:" + std::to_string(FreePort())).ok());
+  const ReservedPort reserved;
+  EXPECT_FALSE(metrics_.Listen("0.0.0.0:" + std::to_string(reserved.Number())).ok());
 }
 
 TEST_F(MetricsTest, CountsStayRightWhenManyCountAndAsk) {

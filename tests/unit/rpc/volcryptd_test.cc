@@ -1,9 +1,13 @@
 // The program itself, with a helper of its own.
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -144,7 +148,8 @@ TEST_F(VolcryptdTest, ServesCertificatesOverTcpAndLogsWhoIsTurnedAway) {
   const CertificateFiles own = certificates.Issue({.common_name = "agent", .alternative_names = "IP:127.0.0.1"});
   const CertificateFiles caller = certificates.Issue(
       {.common_name = "caller", .alternative_names = "DNS:compute.example.org", .usage = "clientAuth"});
-  const std::string address = "127.0.0.1:" + std::to_string(FreePort());
+  const ReservedPort reserved;
+  const std::string address = "127.0.0.1:" + std::to_string(reserved.Number());
   directory_.Write("volcryptd.toml",
                    "[server]\nlisten = ['unix:" + socket_path_ + "', 'tcp:" + address +
                        "']\n[server.tls]\ncertificate = '" + own.certificate + "'\nprivate_key = '" + own.private_key +
@@ -223,7 +228,8 @@ int NetworkListenersOf(pid_t pid) {
   }
   int count = 0;
   for (const auto& fd : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd")) {
-    const std::string target = std::filesystem::read_symlink(fd).string();
+    std::error_code closed_meanwhile;
+    const std::string target = std::filesystem::read_symlink(fd, closed_meanwhile).string();
     if (!target.starts_with("socket:[")) continue;
     const std::string inode = target.substr(8, target.size() - 9);
     if (inodes.find(" " + inode + " ") != std::string::npos) ++count;
@@ -237,7 +243,8 @@ TEST_F(VolcryptdTest, MetricsAreOffByDefault) {
 }
 
 TEST_F(VolcryptdTest, MetricsAreServedWhereTheConfigurationSays) {
-  const uint16_t port = FreePort();
+  const ReservedPort reserved;
+  const uint16_t port = reserved.Number();
   WriteConfig("[metrics]\nlisten = \"127.0.0.1:" + std::to_string(port) + "\"\n");
   Start();
   EXPECT_EQ(NetworkListenersOf(pid_), 1);
@@ -257,20 +264,47 @@ TEST_F(VolcryptdTest, MetricsAreServedWhereTheConfigurationSays) {
 
 TEST_F(VolcryptdTest, AddressOfMetricsThatIsTakenIsAnErrorOfTheStart) {
   const TakenPort taken;
-  const std::string address = "127.0.0.1:" + std::to_string(taken.Port());
+  const std::string address = "127.0.0.1:" + std::to_string(taken.Number());
   WriteConfig("[metrics]\nlisten = \"" + address + "\"\n");
   EXPECT_EQ(Run({"--config", directory_.Path("volcryptd.toml"), "--helper-socket", directory_.Path("helper.sock")}), 1);
   EXPECT_TRUE(Logs("cannot start: [metrics] listen: cannot serve metrics at " + address)) << Log();
   EXPECT_FALSE(std::filesystem::exists(socket_path_));
 }
 
-TEST_F(VolcryptdTest, MemoryOfTheDaemonIsClosedToDumps) {
-  Start();
-  std::ifstream limits("/proc/" + std::to_string(pid_) + "/limits");
-  std::string line;
-  while (std::getline(limits, line) && !line.starts_with("Max core file size")) {
+// What this process hands down to the daemon: room for dumps, and a group by which to tell them apart below.
+class WithDumps {
+ public:
+  static constexpr gid_t kTellTaleGroup = 12345;
+
+  WithDumps() {
+    constexpr rlimit kUnlimited = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+    EXPECT_EQ(getrlimit(RLIMIT_CORE, &before_), 0);
+    EXPECT_EQ(setrlimit(RLIMIT_CORE, &kUnlimited), 0);
+    EXPECT_EQ(setresgid(kTellTaleGroup, kTellTaleGroup, kTellTaleGroup), 0);
   }
-  EXPECT_NE(line.find(" 0 "), std::string::npos) << line;
+  WithDumps(const WithDumps&) = delete;
+  WithDumps& operator=(const WithDumps&) = delete;
+  ~WithDumps() {
+    EXPECT_EQ(setresgid(group_, group_, group_), 0);
+    EXPECT_EQ(setrlimit(RLIMIT_CORE, &before_), 0);
+  }
+
+ private:
+  const gid_t group_ = getgid();
+  rlimit before_ = {};
+};
+
+TEST_F(VolcryptdTest, MemoryOfTheDaemonIsClosedToDumps) {
+  {
+    const WithDumps inherited;
+    Start();
+  }
+  const std::string proc = "/proc/" + std::to_string(pid_);
+  EXPECT_THAT(ReadFile(proc + "/limits"), testing::ContainsRegex("Max core file size +0 +0 "));
+  // The files of a process that is not dumpable belong to root's group whatever its own is.
+  struct stat found {};
+  ASSERT_EQ(stat((proc + "/status").c_str(), &found), 0);
+  EXPECT_EQ(found.st_gid, 0U);
 }
 
 TEST_F(VolcryptdTest, ConfigurationIsCheckedWithoutStarting) {
