@@ -6,25 +6,19 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
-#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
-#include <thread>
 
 #include "encryptors/unique_fd.h"
 #include "tests/unit/agent/temp_directory.h"
+#include "tests/unit/eventually.h"
 #include "tests/unit/rpc/in_child.h"
 
 namespace volcrypt {
 namespace {
-
-template <typename Condition>
-bool Eventually(const Condition& condition) {
-  for (int i = 0; i < 2000 && !condition(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  return condition();
-}
 
 bool SomebodyListens(const std::string& socket_path) {
   sockaddr_un address{};
@@ -185,12 +179,32 @@ TEST_F(SpawnHelperTest, DirectoryThatThePeerCannotWriteIsAnError) {
   EXPECT_NE(helper.status().message().find(directory_.Path("run")), std::string::npos) << helper.status();
 }
 
-TEST(FindHelperProgram, SaysWhereItLooked) {
+class FindHelperProgramTest : public testing::Test {
+ protected:
+  ~FindHelperProgramTest() override { std::filesystem::remove(beside_); }
+
+  const std::filesystem::path beside_ =
+      std::filesystem::read_symlink("/proc/self/exe").parent_path() / "volcrypt-helper";
+  const std::filesystem::path installed_ = std::filesystem::path(VOLCRYPT_LIBEXECDIR) / "volcrypt-helper";
+};
+
+TEST_F(FindHelperProgramTest, FindsTheOneBesideTheProgram) {
+  std::ofstream(beside_) << "#!/bin/sh\n";
+  std::filesystem::permissions(beside_, std::filesystem::perms(0755));
   const absl::StatusOr<std::string> program = FindHelperProgram();
-  if (program.ok()) {
-    EXPECT_TRUE(program->ends_with("/volcrypt-helper"));
+  ASSERT_TRUE(program.ok()) << program.status();
+  EXPECT_EQ(*program, beside_);
+}
+
+TEST_F(FindHelperProgramTest, FindsTheInstalledOneOrSaysWhereItLooked) {
+  const absl::StatusOr<std::string> program = FindHelperProgram();
+  if (access(installed_.c_str(), X_OK) == 0) {
+    ASSERT_TRUE(program.ok()) << program.status();
+    EXPECT_EQ(*program, installed_);
   } else {
-    EXPECT_NE(program.status().message().find("/volcrypt-helper"), std::string::npos);
+    ASSERT_FALSE(program.ok()) << *program;
+    EXPECT_NE(program.status().message().find(beside_.string()), std::string::npos) << program.status();
+    EXPECT_NE(program.status().message().find(installed_.string()), std::string::npos) << program.status();
   }
 }
 
