@@ -249,7 +249,7 @@ TEST_F(LibvirtSecretsTest, AbsentLibvirtdIsUnavailableAtOnceAndFoundWhenItIsBack
   EXPECT_TRUE(IsAway(secrets_.Find(kVolume, Soon()).status()));
   EXPECT_TRUE(IsAway(secrets_.Remove(kVolume, Soon()).status()));
   EXPECT_TRUE(IsAway(secrets_.List(Soon()).status()));
-  EXPECT_LT(absl::Now() - begin, absl::Seconds(3));
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(5));
   libvirtd_.Start();
   EXPECT_TRUE(Put().ok());
 }
@@ -263,7 +263,7 @@ TEST_F(LibvirtSecretsTest, StoppedLibvirtdCostsNoCallMoreThanItsDeadline) {
     LibvirtSecrets& secrets = connected ? secrets_ : fresh;
     const auto put = secrets.Put("vol-2", "", Note(), Value("value"), begin + absl::Seconds(1));
     EXPECT_TRUE(IsAway(put.status())) << put.status();
-    EXPECT_LT(absl::Now() - begin, absl::Seconds(2)) << connected;
+    EXPECT_LT(absl::Now() - begin, absl::Seconds(5)) << connected;  // without a deadline, six
   }
   libvirtd_.Continue();
 }
@@ -273,7 +273,7 @@ TEST_F(LibvirtSecretsTest, StoppedLibvirtdIsNoticedWithoutADeadline) {
   libvirtd_.Stop();
   const absl::Time begin = absl::Now();
   EXPECT_TRUE(IsAway(secrets_.Find(kVolume, absl::InfiniteFuture()).status()));
-  EXPECT_LT(absl::Now() - begin, absl::Seconds(9));
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(20));
   libvirtd_.Continue();
   EXPECT_TRUE(Put().ok());
 }
