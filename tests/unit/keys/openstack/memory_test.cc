@@ -7,11 +7,10 @@
 
 #include <array>
 #include <csignal>
-#include <cstdio>
 #include <cstring>
-#include <fstream>
 #include <string>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "agent/keys/openstack/barbican_key_manager.h"
@@ -20,6 +19,7 @@
 #include "tests/fakes/fake_http_server.h"
 #include "tests/fakes/fake_tls.h"
 #include "tests/unit/agent/temp_directory.h"
+#include "tests/unit/copies_in_memory.h"
 #include "tests/unit/keys/openstack/status_matchers.h"
 
 namespace volcrypt {
@@ -29,11 +29,10 @@ namespace {
 const bool openssl_wipes = MakeOpenSslWipeFreedMemory();
 
 constexpr char kKeyId[] = "5ec7e700-0000-4000-8000-000000000001";
+constexpr char kOtherKeyId[] = "5ec7e700-0000-4000-8000-000000000002";
 constexpr size_t kSecretBytes = 48;
-// Address sanitizer's shadow has terabytes, and no keys.
-constexpr uintptr_t kLargestRegion = uintptr_t{1} << 30;
 
-enum class Which : uint8_t { kKey = 11, kToken = 23, kPassword = 16, kCallersToken = 5 };
+enum class Which : uint8_t { kKey = 11, kOtherKey = 8, kToken = 23, kPassword = 16, kCallersToken = 5 };
 
 // Letters that stand nowhere, in this program's text either.
 char LetterOf(Which which, size_t i) {
@@ -52,32 +51,10 @@ std::string TextWith(Which which) {
   return text;
 }
 
-__attribute__((no_sanitize("address"))) int CountInRegion(uintptr_t begin, uintptr_t end, const SecretBytes& wanted) {
-  const uint8_t* const bytes = wanted.Bytes().data();
-  int count = 0;
-  for (uintptr_t at = begin; at + wanted.Size() <= end; ++at) {
-    const auto* const memory = reinterpret_cast<const uint8_t*>(at);  // NOLINT(performance-no-int-to-ptr)
-    size_t same = 0;
-    while (same < wanted.Size() && memory[same] == bytes[same]) ++same;
-    if (same == wanted.Size() && memory != bytes) ++count;
-  }
-  return count;
-}
-
-// Copies, apart from itself, in what this process can write: heap, stacks, data.
+// Copies apart from itself.
 int CopiesOf(const SecretBytes& wanted) {
-  int count = 0;
-  std::ifstream maps("/proc/self/maps");
-  std::string line;
-  while (std::getline(maps, line)) {
-    uintptr_t begin = 0;
-    uintptr_t end = 0;
-    std::array<char, 5> rights{};
-    if (std::sscanf(line.c_str(), "%lx-%lx %4s", &begin, &end, rights.data()) != 3) continue;
-    if (rights[0] != 'r' || rights[1] != 'w' || end - begin > kLargestRegion) continue;
-    count += CountInRegion(begin, end, wanted);
-  }
-  return count;
+  const uint8_t* const bytes = wanted.Bytes().data();
+  return CopiesInMemory(wanted.Size(), [bytes](uint8_t byte, size_t i) { return byte == bytes[i]; }) - 1;
 }
 
 FakeHttpAnswer Answer(const FakeHttpRequest& request) {
@@ -86,7 +63,9 @@ FakeHttpAnswer Answer(const FakeHttpRequest& request) {
             .body = R"({"token":{"issued_at":"2026-01-01T00:00:00Z","expires_at":"2026-01-01T01:00:00Z"}})",
             .headers = {{"X-Subject-Token", TextWith(Which::kToken)}}};
   }
-  if (request.path.ends_with("/payload")) return {.body = TextWith(Which::kKey)};
+  if (request.path.ends_with("/payload")) {
+    return {.body = TextWith(absl::StrContains(request.path, kOtherKeyId) ? Which::kOtherKey : Which::kKey)};
+  }
   if (request.method == "POST") return {.status = 201, .body = absl::StrCat(R"({"secret_ref":")", kKeyId, "\"}")};
   return {.body = R"({"secret_type":"symmetric","status":"ACTIVE","content_types":{"default":"x"}})"};
 }
@@ -148,6 +127,8 @@ TEST_P(BarbicanMemoryTest, NothingOfAFetchedKeyIsLeft) {
   ASSERT_TRUE(openssl_wipes);
   const auto keys = KeyManager();
   const SecretBytes expected = SecretWith(Which::kKey);
+  ASSERT_THAT(keys->Get(kOtherKeyId, Soon()), Succeeds());
+  ASSERT_EQ(CopiesOf(expected), 0);
   for (int i = 0; i < 3; ++i) {
     const absl::StatusOr<Key> key = keys->Get(kKeyId, Soon());
     ASSERT_THAT(key, Succeeds());
