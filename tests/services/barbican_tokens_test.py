@@ -44,13 +44,13 @@ class OneToken(CloudCase):
 
     def test_calls_at_once_that_are_refused_a_token_are_all_answered(self):
         self.keystone.intercept = lambda method, path, _: Answer(503, "busy", "text/plain") if TOKENS in path else None
-        agent = self.agent({"barbican": self.section("nova", auth_url=f"{self.keystone.url}/v3", timeout="2s")})
+        agent = self.agent({"barbican": self.section("nova", auth_url=f"{self.keystone.url}/v3", timeout="20s")})
         secret, begin = self.nova.secret(os.urandom(32)), time.monotonic()
         calls = [self.start_attach(agent, self.volume(), secret) for _ in range(10)]
         for call in calls:
             error = self.refused("KEY_MANAGER_UNAVAILABLE", lambda pending=call: agent.api.result(pending))
             self.assertIn("Keystone", error.message)
-        self.assert_within(10, begin)
+        self.assert_within(40, begin)
         self.keystone.intercept = None
         self.assertTrue(self.attach(agent, self.volume(), secret)["formatted"])
 
@@ -115,13 +115,13 @@ class Answers(CloudCase):
         super().setUp()
         self.secret = self.user("nova").secret(os.urandom(32))
         self.barbican = self.front(self.cloud.barbican)
-        self.with_front = self.agent({"barbican": self.section("nova", endpoint=self.barbican.url, timeout="4s")})
+        self.with_front = self.agent({"barbican": self.section("nova", endpoint=self.barbican.url, timeout="30s")})
 
     def comes_to(self, reason, status, body=b"", content_type="application/json", **headers):
         self.barbican.intercept = lambda *_: Answer(status, body, content_type, headers)
         begin = time.monotonic()
         error = self.attach_refused(reason, self.with_front, self.volume(), self.secret)
-        self.assert_within(8, begin)
+        self.assert_within(40, begin)
         return error
 
     def test_each_shape_of_error_body_is_understood(self):

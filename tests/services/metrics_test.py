@@ -106,7 +106,7 @@ class Scrapes(Watched, ServiceCase):
         agent = self.watched({})
         key, volume = self.create_key(agent), self.volume()
         volume.hold()
-        call = self.start_attach(agent, volume, key, timeout=3)
+        call = self.start_attach(agent, volume, key, timeout=12)
         self.wait_until(volume.is_held)
         self.assertEqual(self.value("volcrypt_workers_busy"), 1)
         self.assertEqual(self.value("volcrypt_operations_running"), 1)
@@ -164,7 +164,7 @@ class OfBarbican(Watched, CloudCase):
         self.assertEqual(self.value(calls, key_manager="barbican", call="claim_first_use", **denied), 1)
 
     def test_a_barbican_that_is_away_is_seen_to_be(self):
-        agent = self.watched({"barbican": self.section("nova", timeout="2s")})
+        agent = self.watched({"barbican": self.section("nova")})
         secret = self.user("nova").secret(os.urandom(32))
         self.attach(agent, self.volume(), secret)
         self.assertEqual(self.value("volcrypt_key_manager_up", key_manager="barbican"), 1)
