@@ -10,6 +10,17 @@ from harness.devices import MIB, mapping_path
 from harness.libvirt import LibvirtCase, Timer
 
 ACTIVE, BROKEN = 1, 3
+AT_ONCE = 5  # seconds: less than the agent waits for a libvirtd that hangs
+
+
+def shortest(call, limit):
+    """The seconds that a call takes: of up to three, as a busy machine may be slow for other reasons."""
+    seconds = []
+    while len(seconds) < 3 and min(seconds, default=limit) >= limit:
+        with Timer() as timer:
+            call()
+        seconds.append(timer.seconds)
+    return min(seconds)
 
 
 class Case(LibvirtCase):
@@ -220,28 +231,27 @@ class LibvirtdLost(Case):
         self.assertEqual(self.libvirtd.secrets(), {})
         self.assertEqual(self.one(self.volume).state, BROKEN)
 
-    def while_away(self, limit):
-        """Nothing that asks nothing of libvirt stops; the rest is told so, within `limit` seconds a call."""
+    def while_away(self, told_within):
+        """Nothing that asks nothing of libvirt waits for it; the rest is told so, within `told_within` seconds a call."""
         disk, volume = self.device(mib=8), self.volume_id()
         calls = (
-            lambda: self.attach(volume, disk, self.user_key),
-            lambda: self.one(volume),
-            lambda: self.assertEqual(list(self.api("ListAttachments").unreachable), ["libvirt"]),
-            lambda: self.detach(volume),
-            lambda: self.attach_for_qemu_refused("LIBVIRT_UNAVAILABLE", volume, disk, self.user_key, timeout=8),
-            lambda: self.api_refused("LIBVIRT_UNAVAILABLE", "GetAttachment", volume_id=self.volume, timeout=8),
-            lambda: self.api("GetInfo"),
+            (AT_ONCE, lambda: self.attach(volume, disk, self.user_key)),
+            (AT_ONCE, lambda: self.one(volume)),
+            (told_within, lambda: self.assertEqual(list(self.api("ListAttachments").unreachable), ["libvirt"])),
+            (AT_ONCE, lambda: self.detach(volume)),
+            (told_within, lambda: self.attach_for_qemu_refused("LIBVIRT_UNAVAILABLE", volume, disk, self.user_key, timeout=20)),
+            (told_within, lambda: self.api_refused("LIBVIRT_UNAVAILABLE", "GetAttachment", volume_id=self.volume, timeout=20)),
+            (AT_ONCE, lambda: self.api("GetInfo")),
         )
-        for number, call in enumerate(calls):
-            with self.subTest(number=number), Timer() as timer:
-                call()
-            self.assertLess(timer.seconds, limit, number)
+        for number, (limit, call) in enumerate(calls):
+            with self.subTest(number=number):
+                self.assertLess(shortest(call, limit), limit)
         self.assert_unmapped(volume)
 
     def test_while_it_is_absent_everything_else_works(self):
         self.attach_for_qemu(self.volume, self.disk, self.user_key)
         self.libvirtd.kill()
-        self.while_away(limit=4)
+        self.while_away(told_within=AT_ONCE)
         self.libvirtd.start()
         self.attach_for_qemu(self.volume, self.disk, self.user_key)
         self.assertEqual(self.one(self.volume).state, ACTIVE)
@@ -258,7 +268,7 @@ class LibvirtdLost(Case):
     def test_while_it_hangs_everything_else_works(self):
         self.attach_for_qemu(self.volume, self.disk, self.user_key)
         self.libvirtd.freeze()
-        self.while_away(limit=9)
+        self.while_away(told_within=25)
         self.libvirtd.resume()
         wait_until(lambda: not self.api("ListAttachments").unreachable, 30, "libvirt to be reached")
         self.assertEqual(self.one(self.volume).state, ACTIVE)
