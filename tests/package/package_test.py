@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import threading
-import time
 import unittest
 import uuid
 
@@ -14,11 +13,10 @@ from harness import BlockDevice, mapping_path, paths
 from harness.agent import is_alive
 from harness.devices import Device, run
 from service import AGENT, HELPER, SOCKETS, main_pid, show, systemctl
-from testkit.api import Api, ApiError
+from testkit.api import Api, ApiError, until_it_succeeds
 from testkit.waiting import wait_until
 
 ENDPOINT = f"unix:{paths.SOCKET}"
-RETRIED = ("UNAVAILABLE", "ABORTED", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED")
 
 
 def dpkg(*arguments):
@@ -40,18 +38,7 @@ class Packages(unittest.TestCase):
 
     def call(self, method, **fields):
         with contextlib.closing(Api(ENDPOINT)) as api:
-            return self.repeat(api, method, **fields)
-
-    @staticmethod
-    def repeat(api, method, **fields):
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                return api(method, **fields)
-            except ApiError as error:
-                if error.code not in RETRIED or time.monotonic() > deadline:
-                    raise
-            time.sleep(0.1)
+            return until_it_succeeds(api, method, **fields)
 
     def assert_in_use(self):
         self.assertEqual(BlockDevice(mapping_path(self.volume)).read(0, 16), b"what was written")
@@ -103,7 +90,7 @@ class Packages(unittest.TestCase):
             in_use.read(16)
         self.assertEqual(errors, [])
         self.assertIn("+next", status_of("volcrypt"))
-        wait_until(lambda: main_pid(AGENT) not in (0, before[0]), 20, "the new agent")
+        wait_until(lambda: main_pid(AGENT) not in (0, before[0]), what="the new agent")
         self.assertFalse(is_alive(before[1]))
         self.assertEqual(run("dmsetup", "table", os.path.basename(mapping_path(self.volume))), table)
         self.assert_in_use()
@@ -117,8 +104,8 @@ class Packages(unittest.TestCase):
         with contextlib.closing(Api(ENDPOINT)) as api:
             try:
                 while not stop.is_set():
-                    self.repeat(api, "AttachVolume", volume_id=volume, device=device, key={"key_id": self.key})
-                    self.repeat(api, "DetachVolume", volume_id=volume)
+                    until_it_succeeds(api, "AttachVolume", volume_id=volume, device=device, key={"key_id": self.key})
+                    until_it_succeeds(api, "DetachVolume", volume_id=volume)
             except ApiError as error:
                 errors.append(error)
 

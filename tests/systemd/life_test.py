@@ -33,7 +33,7 @@ class Start(NodeCase):
         self.agent.restart()
         self.assertEqual(show(AGENT, "SubState"), "running")
         self.assertEqual(show(AGENT, "StatusText"), "Serving")
-        self.assertTrue(self.api("GetInfo", timeout=5).version)
+        self.assertTrue(self.api("GetInfo", timeout=60).version)
 
     def test_it_is_told_which_boot_this_is_as_it_cannot_read_it(self):
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
@@ -64,7 +64,7 @@ class Start(NodeCase):
             wait_until(lambda: "nonsense" in self.agent_log(), what="the log to name what is wrong")
         finally:
             self.agent.configure(CONFIG)
-        wait_until(self.agent.is_running, 20, "systemd to try again")
+        wait_until(self.agent.is_running, what="systemd to try again")
 
     def test_the_sockets_are_for_the_group_and_for_the_agent_alone(self):
         shown = {path: os.stat(path) for path in (paths.SOCKET, "/run/volcrypt-helper/helper.sock")}
@@ -113,7 +113,7 @@ class Watchdog(NodeCase):
 
     def assert_replaced(self, pid):
         wait_until(lambda: not is_alive(pid), 3 * WATCHDOG_SECONDS, "the watchdog to end it")
-        wait_until(lambda: self.agent.pid not in (0, pid) and self.agent.is_running(), 20, "another agent")
+        wait_until(lambda: self.agent.pid not in (0, pid) and self.agent.is_running(), what="another agent")
         wait_until(lambda: "watchdog" in self.agent_log().lower(), what="the log to say why")
         self.assertTrue(self.api("GetInfo").version)
 
@@ -162,7 +162,7 @@ class Watchdog(NodeCase):
             self.assertEqual(show(AGENT, "ActiveState"), "deactivating")
             disk.resume()
             self.assertTrue(api.result(call).formatted)
-        wait_until(lambda: show(AGENT, "ActiveState") != "deactivating", 20, "the end")
+        wait_until(lambda: show(AGENT, "ActiveState") != "deactivating", what="the end")
         self.assertEqual(show(AGENT, "Result"), "success")
 
     def new_api_closed(self):

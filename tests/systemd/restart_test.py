@@ -10,23 +10,10 @@ from harness import BlockDevice, NodeCase, mapping_path, wait_until
 from harness.agent import is_alive
 from harness.devices import run
 from service import AGENT, HELPER, SOCKETS, show, systemctl
-from testkit.api import ApiError
+from testkit.api import ApiError, until_it_succeeds
 
 # encryptors/fail_point.h
 FORMATTED, ACTIVATED = 4, 11
-RETRIED = ("UNAVAILABLE", "ABORTED", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED")
-
-
-def until_it_succeeds(api, method, **fields):
-    """As a caller does who keeps to the table of errors."""
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            return api(method, **fields)
-        except ApiError as error:
-            if error.code not in RETRIED or time.monotonic() > deadline:
-                raise
-        time.sleep(0.1)
 
 
 class RestartCase(NodeCase):
@@ -109,7 +96,7 @@ class Restarted(RestartCase):
         self.assertTrue(is_alive(worker))
         os.kill(worker, signal.SIGCONT)
         self.assertTrue(caller.result(call).formatted)
-        wait_until(lambda: show(HELPER, "ActiveState") == "inactive", 20, "the helper to end")
+        wait_until(lambda: show(HELPER, "ActiveState") == "inactive", what="the helper to end")
         self.assertEqual(show(HELPER, "Result"), "success")
         self.api_refused("HELPER_UNAVAILABLE", "AttachVolume", volume_id=self.volume_id(), device=self.disk.path, key={"key_id": self.user_key})
         systemctl("start", *SOCKETS)

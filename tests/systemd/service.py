@@ -109,7 +109,7 @@ class Service(Agent):
         killed = main_pid(unit)
         os.kill(killed, 9)
         wait_until(lambda: not is_alive(killed), what=f"{unit} to die")
-        wait_until(lambda: main_pid(unit) not in (0, killed) and show(unit, "ActiveState") == "active", 20, f"another {unit}")
+        wait_until(lambda: main_pid(unit) not in (0, killed) and show(unit, "ActiveState") == "active", what=f"another {unit}")
 
     def log_end(self):
         shown = subprocess.run(["journalctl", "-n", "0", "--show-cursor"], capture_output=True, text=True, check=True).stdout

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 import grpc
 from google.protobuf import json_format
@@ -56,6 +57,22 @@ class ApiError(Exception):
                     info = details.ErrorInfo()
                     if detail.Unpack(info):
                         self.reason, self.metadata = info.reason, dict(info.metadata)
+
+
+# What a caller who keeps to the table of errors repeats.
+RETRIED = ("UNAVAILABLE", "ABORTED", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED")
+
+
+def until_it_succeeds(api, method, **fields):
+    """As such a caller calls, for a minute."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return api(method, **fields)
+        except ApiError as error:
+            if error.code not in RETRIED or time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
 
 
 class Api:
