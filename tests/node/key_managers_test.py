@@ -4,7 +4,7 @@ import secrets
 
 from harness import NodeCase, mapping_path
 from harness.agent import CONFIG
-from harness.agent_files import DIRECTORY, give_copy_to_agent, give_to_agent
+from harness.agent_files import DIRECTORY, barbican_section, give_copy_to_agent, give_to_agent
 from harness.devices import run
 from harness.first_use import OtherHost
 from harness.key_store import key_bytes
@@ -21,15 +21,6 @@ type = "local"
 type = "conf"
 fixed_key_file = "{files}/fixed"
 high_entropy = true
-[key_managers.barbican]
-type = "barbican"
-auth_url = "{cloud.keystone.url}"
-username = "nova"
-password_file = "{files}/password"
-project_name = "tenant"
-region = "RegionOne"
-interface = "internal"
-ca_file = "{files}/ca.pem"
 [key_managers.kmip]
 type = "kmip"
 servers = ["{kmip.address}"]
@@ -50,14 +41,12 @@ class KeyManagers(NodeCase):
         cls.addClassCleanup(cls.kmip.close)
         cls.fixed_key = secrets.token_bytes(32)
         give_to_agent("fixed", cls.fixed_key.hex())
-        give_to_agent("password", cls.cloud.passwords["nova"])
-        give_copy_to_agent("ca.pem", cls.cloud.ca_file)
         give_copy_to_agent("kmip-ca.pem", cls.pki.authority.file)
         give_copy_to_agent("client.pem", cls.pki.client.certificate)
         give_copy_to_agent("client.key", cls.pki.client.key)
         cls.addClassCleanup(cls.agent.restart)
         cls.addClassCleanup(cls.agent.configure, CONFIG)
-        cls.agent.configure(CONFIG + SECTIONS.format(files=DIRECTORY, cloud=cls.cloud, kmip=cls.kmip))
+        cls.agent.configure(CONFIG + SECTIONS.format(files=DIRECTORY, kmip=cls.kmip) + barbican_section(cls.cloud))
         cls.agent.restart()
 
     def check(self, manager, key_id, key):

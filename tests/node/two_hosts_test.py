@@ -7,7 +7,7 @@ import threading
 
 from harness import NodeCase, mapping_path, wait_until
 from harness.agent import CONFIG, Agent
-from harness.agent_files import give_copy_to_agent, give_to_agent
+from harness.agent_files import DEFAULT_IS_BARBICAN, barbican_section
 from harness.devices import run
 from harness.first_use import FORMAT_BEGINS
 from servers.cloud import Cloud
@@ -16,19 +16,6 @@ from testkit.api import Api, ApiError
 ROUNDS = 10
 # The second: there is one kernel, so the other host's mapping has the name.
 TOO_LATE = {"FORMAT_INCOMPLETE", "ATTACHED_DIFFERENTLY"}
-BARBICAN = """
-[key_manager]
-default = "barbican"
-[key_managers.barbican]
-type = "barbican"
-auth_url = "{cloud.keystone.url}"
-username = "{user}"
-password_file = "{password}"
-project_name = "tenant"
-region = "RegionOne"
-interface = "internal"
-ca_file = "{ca}"
-"""
 # What the mapping or the open device of the other host looks like to a host that shares its kernel.
 ONE_KERNEL = {"MAPPING_IN_USE", "DEVICE_IN_USE"}
 
@@ -83,16 +70,12 @@ class TwoHosts(NodeCase):
     def setUpClass(cls):
         cls.cloud = Cloud(tls=True)
         cls.addClassCleanup(cls.cloud.close)
-        ca = give_copy_to_agent("ca.pem", cls.cloud.ca_file)
-        sections = {}
-        for user in ("nova", "second"):
-            password = give_to_agent(f"{user}.password", cls.cloud.passwords[user])
-            sections[user] = CONFIG + BARBICAN.format(cloud=cls.cloud, user=user, password=password, ca=ca)
+        nova, second = (CONFIG + DEFAULT_IS_BARBICAN + barbican_section(cls.cloud, user) for user in ("nova", "second"))
         cls.addClassCleanup(cls.agent.restart)
         cls.addClassCleanup(cls.agent.configure, CONFIG)
-        cls.agent.configure(sections["nova"])
+        cls.agent.configure(nova)
         cls.agent.restart()
-        cls.second = SecondHost(sections["second"])
+        cls.second = SecondHost(second)
         cls.addClassCleanup(cls.second.close)
         cls.second.start()
 

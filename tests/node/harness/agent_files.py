@@ -4,6 +4,21 @@ import os
 import pwd
 
 DIRECTORY = "/run/volcrypt-test-keys"
+DEFAULT_IS_BARBICAN = """
+[key_manager]
+default = "barbican"
+"""
+_BARBICAN = """
+[key_managers.barbican]
+type = "barbican"
+auth_url = "{cloud.keystone.url}"
+username = "{user}"
+password_file = "{files}/{user}.password"
+project_name = "tenant"
+region = "RegionOne"
+interface = "internal"
+ca_file = "{files}/ca.pem"
+"""
 
 
 def give_to_agent(name, text):
@@ -20,3 +35,13 @@ def give_to_agent(name, text):
 def give_copy_to_agent(name, path):
     with open(path, encoding="ascii") as file:
         return give_to_agent(name, file.read())
+
+
+def barbican_section(cloud, user="nova"):
+    """[key_managers.barbican] for an agent that is this user of the Cloud.
+
+    It is given the user's password and the Cloud's authority, as USER.password and ca.pem.
+    """
+    give_to_agent(f"{user}.password", cloud.passwords[user])
+    give_copy_to_agent("ca.pem", cloud.ca_file)
+    return _BARBICAN.format(cloud=cloud, user=user, files=DIRECTORY)

@@ -10,27 +10,13 @@ import xmlrpc.client
 
 from harness import BlockDevice, NodeCase, mapping_path, wait_until
 from harness.agent import CONFIG
-from harness.agent_files import DIRECTORY, give_copy_to_agent, give_to_agent
+from harness.agent_files import DEFAULT_IS_BARBICAN, barbican_section
 from harness.devices import run
 from harness.first_use import FORMAT_BEGINS, FORMATTED
 from link import FIRST, bring_up, second_node
 from second import NAME
 from servers.cloud import Cloud
 from testkit.api import ApiError
-
-BARBICAN = """
-[key_manager]
-default = "barbican"
-[key_managers.barbican]
-type = "barbican"
-auth_url = "{cloud.keystone.url}"
-username = "nova"
-password_file = "{files}/password"
-project_name = "tenant"
-region = "RegionOne"
-interface = "internal"
-ca_file = "{files}/ca.pem"
-"""
 
 
 class SharedDisk(NodeCase):
@@ -41,15 +27,13 @@ class SharedDisk(NodeCase):
         cls.addClassCleanup(cls.cloud.close)
         cls.second = second_node()
         cls.addClassCleanup(cls.end_second)
-        give_copy_to_agent("ca.pem", cls.cloud.ca_file)
-        give_to_agent("password", cls.cloud.passwords["nova"])
-        config = CONFIG + BARBICAN.format(cloud=cls.cloud, files=DIRECTORY)
+        config = CONFIG + DEFAULT_IS_BARBICAN + barbican_section(cls.cloud)
         cls.addClassCleanup(cls.agent.restart)
         cls.addClassCleanup(cls.agent.configure, CONFIG)
         cls.agent.configure(config)
         cls.agent.restart()
         with open(cls.cloud.ca_file, encoding="ascii") as file:
-            cls.second.start_agent(config, {"ca.pem": file.read(), "password": cls.cloud.passwords["nova"]})
+            cls.second.start_agent(config, {"ca.pem": file.read(), "nova.password": cls.cloud.passwords["nova"]})
         cls.disks = iter(sorted(f"/dev/{name}" for name in os.listdir("/dev") if name.startswith("ubd")))
 
     @classmethod
