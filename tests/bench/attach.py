@@ -4,7 +4,6 @@
 Starts the agent, times everybody on one device in one boot, and prints the table of docs/performance.md.
 """
 
-import argparse
 import collections
 import os
 import statistics
@@ -12,8 +11,9 @@ import subprocess
 import sys
 import time
 
+from on_node import begin
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-NODE = os.path.join(HERE, "../node")
 
 # Rows of the table, each with the row that it is compared with.
 ROWS = [
@@ -77,23 +77,10 @@ def children_of(pid):
 
 
 def main():
-    parser = argparse.ArgumentParser(usage=__doc__)
-    parser.add_argument("--build", required=True)
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--slow-rounds", type=int, default=20)
-    arguments = parser.parse_args()
-    if os.uname().nodename != "computenode":
-        sys.exit("attach.py: this changes the machine it runs on; call tools/bench attach")
-    os.environ["VOLCRYPT_BUILD"] = os.path.abspath(arguments.build)
-    os.environ["DM_DISABLE_UDEV"] = "1"
-    sys.path[:0] = [NODE, os.path.dirname(HERE)]
-    sys.dont_write_bytecode = True
+    arguments = begin(__doc__, "attach", slow_rounds=20)
     from harness import Agent, paths
     from harness.devices import Device
 
-    for directory in (paths.SCRATCH, paths.VOLUMES, paths.OUT, os.path.dirname(paths.SOCKET)):
-        os.makedirs(directory, exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", paths.SCRATCH], check=True)
     agent = Agent()
     agent.start()
     time.sleep(1)  # the spare workers are made when nothing runs

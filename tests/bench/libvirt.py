@@ -5,17 +5,15 @@ Times what comes before QEMU opens a LUKS1 volume by itself: volcrypt's attach w
 way, which is cryptsetup with its defaults and the calls of libvirt. Prints the table of docs/performance.md.
 """
 
-import argparse
 import collections
 import os
 import statistics
 import subprocess
-import sys
 import time
 import uuid
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-NODE = os.path.join(HERE, "../node")
+from on_node import begin
+
 KEY = os.urandom(32).hex().encode()
 
 SECRET = """<secret ephemeral='no' private='no'>
@@ -98,26 +96,13 @@ def print_table(volcrypt, nova):
 
 
 def main():
-    parser = argparse.ArgumentParser(usage=__doc__)
-    parser.add_argument("--build", required=True)
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--slow-rounds", type=int, default=5)
-    arguments = parser.parse_args()
-    if os.uname().nodename != "computenode":
-        sys.exit("libvirt.py: this changes the machine it runs on; call tools/bench libvirt")
-    os.environ["VOLCRYPT_BUILD"] = os.path.abspath(arguments.build)
-    os.environ["DM_DISABLE_UDEV"] = "1"
-    sys.path[:0] = [NODE, os.path.dirname(HERE)]
-    sys.dont_write_bytecode = True
+    arguments = begin(__doc__, "libvirt", slow_rounds=5)
     from harness import Agent, paths
     from harness.devices import Device
     from harness.libvirt import LIBVIRT_CONFIG
     from testkit.api import Api
     from testkit.libvirtd import Libvirtd
 
-    for directory in (paths.SCRATCH, paths.VOLUMES, paths.OUT, os.path.dirname(paths.SOCKET)):
-        os.makedirs(directory, exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", paths.SCRATCH], check=True)
     libvirtd = Libvirtd(paths.OUT)
     libvirtd.start()
     agent = Agent(LIBVIRT_CONFIG)
