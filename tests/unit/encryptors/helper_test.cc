@@ -408,14 +408,16 @@ TEST_F(Spares, OneBecomesTheWorkerOfTheNextConnection) {
 
 TEST_F(Spares, AreReplacedWhenNothingRuns) {
   const HelperProcess helper(Workers(), Options());
-  const std::vector<pid_t> spares = Ready(helper);
   HelperClient client(helper.SocketPath());
-  EXPECT_TRUE(client.Query("vol-1", Later()).ok());
-  EXPECT_TRUE(client.Query("vol-2", Later()).ok());
-  EXPECT_TRUE(Eventually([&] {
-    const std::vector<pid_t> now = helper.Workers();
-    return now.size() == 2 && std::ranges::none_of(now, [&](pid_t pid) { return std::ranges::count(spares, pid) > 0; });
-  }));
+  for (int i = 0; i < 2; ++i) {
+    const std::vector<pid_t> spares = Ready(helper);
+    EXPECT_TRUE(client.Query("vol", Later()).ok());
+    EXPECT_TRUE(Eventually([&] {
+      const std::vector<pid_t> now = helper.Workers();
+      return now.size() == 2 &&
+             std::ranges::any_of(now, [&](pid_t pid) { return std::ranges::count(spares, pid) == 0; });
+    }));
+  }
 }
 
 TEST_F(Spares, MoreCallersThanSparesAreAllServed) {
