@@ -164,12 +164,15 @@ TEST(HelperClient, WorkerThatTakesTooLongIsLeftToItself) {
     };
   });
   const absl::Time deadline = absl::Now() + absl::Seconds(1);
-  const absl::Status status = HelperClient(helper.SocketPath()).Query("vol-1", deadline).status();
+  LeftWorkers left;
+  const absl::Status status = HelperClient(helper.SocketPath(), &left).Query("vol-1", deadline).status();
   EXPECT_EQ(ReasonOf(status), Reason::kDeviceTimedOut) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("may still finish"));
   EXPECT_GE(absl::Now(), deadline);
+  EXPECT_EQ(left.Count(), 1U);
   finish.Post();
   EXPECT_TRUE(finished.Wait());
+  EXPECT_TRUE(Eventually([&left] { return left.Count() == 0; }));
 }
 
 TEST(HelperClient, IsThreadSafe) {

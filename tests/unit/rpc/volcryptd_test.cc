@@ -13,6 +13,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "agent/helper_client.h"
+#include "agent/helper_probe.h"
 #include "tests/fakes/test_certificates.h"
 #include "tests/unit/agent/http_get.h"
 #include "tests/unit/rpc/rpc_fixture.h"
@@ -48,7 +50,8 @@ class VolcryptdTest : public testing::Test {
                     {"--socket", directory_.Path("helper.sock"), "--state", directory_.Path("helper"), "--lock-dir",
                      directory_.Path("locks")},
                     directory_.Path("helper.log"));
-    ASSERT_TRUE(Eventually([this] { return std::filesystem::exists(directory_.Path("helper.sock")); }))
+    HelperClient client(directory_.Path("helper.sock"));
+    ASSERT_TRUE(Eventually([&client] { return ProbeHelper(client, absl::Now() + absl::Seconds(30)).ok(); }))
         << ReadFile(directory_.Path("helper.log"));
   }
   void StopHelper() {
