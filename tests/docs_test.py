@@ -173,6 +173,11 @@ class Documents(unittest.TestCase):
         self.assertGreater(documents, 10)
         self.assertGreater(sections, 2)
 
+    def test_the_api_shows_the_example_clients_as_they_are(self):
+        page = text_of(os.path.join(ROOT, "docs/api.md"))
+        for name, language in (("attach.py", "python"), ("attach.cc", "cpp")):
+            self.assertIn(f"```{language}\n{text_of(os.path.join(ROOT, 'docs/examples', name))}```\n", page, name)
+
     def test_every_reason_is_in_the_api(self):
         reasons = re.findall(r'\{Reason::k\w+, "([A-Z_]+)"', text_of(os.path.join(ROOT, "encryptors/reason.cc")))
         self.assertGreater(len(reasons), 30)
