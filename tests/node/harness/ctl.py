@@ -29,15 +29,16 @@ class Result:
 
 
 class Ctl:
-    """volcryptctl; with `uid` as that user, in no other group than its own, or `gid`."""
+    """volcryptctl; with `uid` as that user, in no other group than its own, or `gid`. `command` is what runs it in
+    another place."""
 
-    def __init__(self, endpoint=f"unix:{paths.SOCKET}", uid=None, gid=None):
+    def __init__(self, endpoint=f"unix:{paths.SOCKET}", uid=None, gid=None, command=(paths.CTL,)):
         options = ["--endpoint", endpoint, "-o", "json"]
-        self._base = [paths.CTL, *options]
+        self._base = [*command, *options]
         if uid is not None:
             # Not Popen's own way, which forks a process with gRPC's threads: on a node the copy has spoilt the original.
             user = ["setpriv", f"--reuid={uid}", f"--regid={uid if gid is None else gid}", "--clear-groups", "--"]
-            self._base = [*user, _where_anybody_finds_it(paths.CTL), *options]
+            self._base = [*user, where_anybody_finds_it(paths.CTL), *options]
 
     def start(self, *arguments):
         """The running process, for calls that are meant to overlap; finish() turns it into a Result."""
@@ -68,7 +69,7 @@ class Ctl:
         return self.finish(self.start(*arguments))
 
 
-def _where_anybody_finds_it(program):
+def where_anybody_finds_it(program):
     """The build may lie where only root gets to."""
     copy = os.path.join(paths.SCRATCH, os.path.basename(program))
     if not os.path.exists(copy):
