@@ -292,6 +292,7 @@ absl::StatusOr<std::optional<Attacher::NamedKey>> Attacher::FindKey(const std::o
   const absl::StatusOr<KeyManagers::Found> found =
       key_managers_.FindFor({.key_manager = key->key_manager, .key_id = *key_id});
   if (!found.ok()) return found.status();
+  if (absl::Status checked = found->manager->CheckKeyId(*key_id); !checked.ok()) return checked;
   return std::optional<NamedKey>({.key_manager = found->manager, .key_id = *std::move(key_id)});
 }
 

@@ -96,6 +96,8 @@ class KeyManager {
  public:
   virtual ~KeyManager() = default;
 
+  // Whether a key here can have this id, which callers can name (IsKeyId), without asking anybody. INVALID_KEY_ID.
+  virtual absl::Status CheckKeyId(const std::string& /*key_id*/) const { return absl::OkStatus(); }
   virtual absl::StatusOr<Key> Get(const std::string& key_id, const KeyCall& call) = 0;
   virtual absl::StatusOr<KeyMetadata> GetMetadata(const std::string& key_id, const KeyCall& call) = 0;
   // The key manager generates the bytes; the answer is the new key's id.

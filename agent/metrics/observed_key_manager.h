@@ -20,6 +20,7 @@ class ObservedKeyManager : public KeyManager {
   ObservedKeyManager(std::string name, std::unique_ptr<KeyManager> manager, Observer& observer)
       : name_(std::move(name)), manager_(std::move(manager)), observer_(observer) {}
 
+  absl::Status CheckKeyId(const std::string& key_id) const override { return manager_->CheckKeyId(key_id); }
   absl::StatusOr<Key> Get(const std::string& key_id, const KeyCall& call) override;
   absl::StatusOr<KeyMetadata> GetMetadata(const std::string& key_id, const KeyCall& call) override;
   absl::StatusOr<std::string> Create(const NewKey& key, const KeyCall& call) override;

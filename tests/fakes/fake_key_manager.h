@@ -28,6 +28,7 @@ class FakeKeyManager : public KeyManager {
   Hook on_claim;
   Hook on_record;
   Hook on_drop;
+  Hook on_check_key_id;
 
   std::map<std::string, std::vector<uint8_t>> keys;                      // made up
   std::map<std::string, std::map<std::string, FirstUseRecord>> records;  // by key, then volume
@@ -38,6 +39,10 @@ class FakeKeyManager : public KeyManager {
   std::vector<KeyType> imported_types;
   bool high_entropy = true;  // of every key
   std::string warning;       // of every call, when it is set
+
+  absl::Status CheckKeyId(const std::string& key_id) const override {
+    return on_check_key_id ? on_check_key_id(key_id) : absl::OkStatus();
+  }
 
   absl::StatusOr<Key> Get(const std::string& key_id, const KeyCall& call) override {
     if (absl::Status failure = Ask("get " + key_id, on_get, key_id, call); !failure.ok()) return failure;

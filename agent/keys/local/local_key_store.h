@@ -8,6 +8,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "agent/keys/key_id.h"
 #include "agent/keys/key_manager.h"
 #include "agent/keys/local/key_table.h"
 #include "agent/keys/local/sqlite_database.h"
@@ -46,6 +47,7 @@ class LocalKeyStore : public KeyManager {
   // What an administrator should know about the store as it was opened.
   const std::vector<std::string>& Warnings() const { return warnings_; }
 
+  absl::Status CheckKeyId(const std::string& key_id) const override { return CanonicalKeyId(key_id).status(); }
   absl::StatusOr<Key> Get(const std::string& key_id, const KeyCall& call) override;
   absl::StatusOr<KeyMetadata> GetMetadata(const std::string& key_id, const KeyCall& call) override;
   absl::StatusOr<std::string> Create(const NewKey& key, const KeyCall& call) override;

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "agent/config.h"
+#include "agent/keys/key_id.h"
 #include "agent/keys/key_manager.h"
 
 namespace volcrypt {
@@ -27,6 +28,7 @@ class BarbicanKeyManager : public KeyManager {
   ~BarbicanKeyManager() override;
 
   // Keys are symmetric, passphrase or opaque secrets. The length of a symmetric one is its bit_length, or KEY_UNFIT.
+  absl::Status CheckKeyId(const std::string& key_id) const override { return CanonicalKeyId(key_id).status(); }
   absl::StatusOr<Key> Get(const std::string& key_id, const KeyCall& call) override;
   absl::StatusOr<KeyMetadata> GetMetadata(const std::string& key_id, const KeyCall& call) override;
   absl::StatusOr<std::string> Create(const NewKey& key, const KeyCall& call) override;

@@ -184,6 +184,11 @@ TEST_F(AttacherRestTest, ForgetChecksItsFieldsFirst) {
             "UNKNOWN_KEY_MANAGER");
   EXPECT_EQ(Outcome(attacher_.Forget(kVolume, KeyReference{.key_manager = "", .key_id = "a b"}, Soon())),
             "INVALID_KEY_ID");
+  keys_->on_check_key_id = [](const std::string&) {
+    return MakeError(Reason::kInvalidKeyId, "no key here can have it");
+  };
+  EXPECT_EQ(Outcome(attacher_.Forget(kVolume, KeyReference{.key_manager = "", .key_id = kKey}, Soon())),
+            "INVALID_KEY_ID");
   EXPECT_TRUE(encryptor_.calls.empty());
 }
 

@@ -44,6 +44,9 @@ TEST_F(ObservedTest, ErrorsAreToldAndPassedOn) {
 
 TEST_F(ObservedTest, EveryCallToAKeyManagerIsTold) {
   KeyManager& manager = *observed_keys_.Find("local")->manager;
+  EXPECT_TRUE(manager.CheckKeyId(kKey).ok());
+  Fail(keys_->on_check_key_id, Reason::kInvalidKeyId);
+  EXPECT_EQ(Outcome(manager.CheckKeyId(kKey)), "INVALID_KEY_ID") << "asks nobody, so it is not told";
   const FirstUseRecord record{.volume_id = kVolume, .state = State::kFormatted, .host = kHost, .luks_uuid = kUuid};
   const absl::StatusOr<Key> key = manager.Get(kKey, Soon());
   ASSERT_TRUE(key.ok());

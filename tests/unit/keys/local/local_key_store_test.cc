@@ -100,8 +100,8 @@ TEST_F(LocalKeyStoreTest, MalformedIdIsInvalidAndNotRepeated) {
                                "00000000x0000-4000-8000-000000000000", "g0000000-0000-4000-8000-000000000000",
                                "' OR 1=1 --                         "}) {
     for (const absl::Status& status :
-         {store->Get(id, Soon()).status(), store->GetMetadata(id, Soon()).status(), store->Delete(id, true, Soon()),
-          store->ClaimFirstUse(id, {.volume_id = "v"}, Soon()).status(),
+         {store->CheckKeyId(id), store->Get(id, Soon()).status(), store->GetMetadata(id, Soon()).status(),
+          store->Delete(id, true, Soon()), store->ClaimFirstUse(id, {.volume_id = "v"}, Soon()).status(),
           store->RecordFirstUse(id, {.volume_id = "v"}, Soon()), store->DropFirstUse(id, "v", Soon())}) {
       EXPECT_EQ(ReasonText(status), "INVALID_KEY_ID") << status;
       EXPECT_FALSE(id.size() > 1 && absl::StrContains(status.message(), id));

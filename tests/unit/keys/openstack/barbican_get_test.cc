@@ -115,6 +115,7 @@ TEST_F(BarbicanGetTest, WhatIsNoIdIsNotSent) {
   for (const char* id :
        {"", "key", "../orders/5ec7e700-0000-4000-8000-000000000001", "5ec7e700000040008000000000000001"}) {
     EXPECT_THAT(keys_->Get(id, Soon()), FailsWith(Reason::kInvalidKeyId));
+    EXPECT_EQ(ReasonOf(keys_->CheckKeyId(id)), Reason::kInvalidKeyId);
   }
   EXPECT_TRUE(cloud_.Requests().empty());
 }
