@@ -208,7 +208,17 @@ absl::StatusOr<AttachAnswer> AttachSequence::FormatBlank(const std::string& resu
   }
   const absl::StatusOr<std::string> luks_uuid = first_use.Claim(resume_uuid, Until(Before(deadline_, 0.25)));
   if (!luks_uuid.ok()) return OrFormattedMeanwhile(first_use, luks_uuid.status());
+  if (absl::Status agreed = AskBeforeFormat(*luks_uuid, !resume_uuid.empty()); !agreed.ok()) {
+    return WithRollbackError(agreed, first_use.Withdraw(Until(deadline_)));
+  }
   return Format(first_use, *luks_uuid);
+}
+
+absl::Status AttachSequence::AskBeforeFormat(const std::string& luks_uuid, bool resumes) const {
+  if (!surroundings_.before_format) return absl::OkStatus();
+  return surroundings_.before_format(
+      resumes ? "formats the device, on which this volume's first use was interrupted" : "formats the blank device",
+      luks_uuid);
 }
 
 absl::StatusOr<AttachAnswer> AttachSequence::Format(FirstUseDialogue& first_use, const std::string& luks_uuid) {

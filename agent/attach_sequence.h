@@ -1,7 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -26,6 +28,10 @@ struct AttachAnswer {
   std::string libvirt_secret_uuid;  // empty: none
 };
 
+// Asked before a device is formatted, with what will be done, in words, and as which LUKS UUID. An error keeps it from
+// being done.
+using BeforeFormat = std::function<absl::Status(std::string_view will, const std::string& luks_uuid)>;
+
 // One attach: the order in which the encryptor and the key manager are asked. Errors keep their precedence (request,
 // caller, attachment state, device, header, key, kernel) although the key is fetched before the device is looked at,
 // which spares the usual attach a second worker. A slot is held while the encryptor works and never while a key manager
@@ -38,6 +44,7 @@ class AttachSequence {
     KeyManager& key_manager;  // of the request's key; the default one when it names none
     const std::string& default_key_manager;
     const std::string& host;
+    const BeforeFormat& before_format;
     bool keep_passphrase = false;
   };
 
@@ -57,6 +64,7 @@ class AttachSequence {
   absl::StatusOr<AttachAnswer> Refused(const absl::Status& refusal);
   absl::StatusOr<AttachAnswer> OrFormattedMeanwhile(FirstUseDialogue& first_use, const absl::Status& refusal);
   absl::StatusOr<AttachAnswer> FormatBlank(const std::string& resume_uuid);
+  absl::Status AskBeforeFormat(const std::string& luks_uuid, bool resumes) const;
   absl::StatusOr<AttachAnswer> Format(FirstUseDialogue& first_use, const std::string& luks_uuid);
   absl::StatusOr<AttachAnswer> Confirm(FirstUseDialogue& first_use, AttachResult result);
   absl::Status CloseAfter(const absl::Status& error);

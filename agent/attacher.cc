@@ -57,7 +57,8 @@ Attacher::Attacher(Encryptor& encryptor, const KeyManagers& key_managers, const 
       host_(std::move(host)),
       secret_attachments_(secrets, std::move(records), mappings) {}
 
-absl::StatusOr<AttachAnswer> Attacher::Attach(const AttachCall& call, const KeyCall& key_call) {
+absl::StatusOr<AttachAnswer> Attacher::Attach(const AttachCall& call, const KeyCall& key_call,
+                                              const BeforeFormat& before_format) {
   absl::StatusOr<AttachRequest> request = MakeAttachRequest(call, config_, HasLibvirt());
   if (!request.ok()) return request.status();
   const absl::StatusOr<KeyManagers::Found> key_manager = key_managers_.FindFor(request->key);
@@ -67,11 +68,12 @@ absl::StatusOr<AttachAnswer> Attacher::Attach(const AttachCall& call, const KeyC
 
   const absl::StatusOr<BusyVolumes::Hold> hold = busy_volumes_.Take(call.volume_id);
   if (!hold.ok()) return hold.status();
-  return AttachOver(call, *std::move(request), *key_manager, key_call);
+  return AttachOver(call, *std::move(request), *key_manager, key_call, before_format);
 }
 
 absl::StatusOr<AttachAnswer> Attacher::AttachOver(const AttachCall& call, AttachRequest request,
-                                                  const KeyManagers::Found& key_manager, const KeyCall& key_call) {
+                                                  const KeyManagers::Found& key_manager, const KeyCall& key_call,
+                                                  const BeforeFormat& before_format) {
   const absl::StatusOr<std::optional<VolumeSecret>> secret = secret_attachments_.FindFor(call, key_call.deadline);
   if (!secret.ok()) return secret.status();
   const bool has_value = secret->has_value() && (*secret)->has_value;
@@ -94,6 +96,7 @@ absl::StatusOr<AttachAnswer> Attacher::AttachOver(const AttachCall& call, Attach
                              .key_manager = *key_manager.manager,
                              .default_key_manager = key_managers_.DefaultName(),
                              .host = host_,
+                             .before_format = before_format,
                              .keep_passphrase = WantsSecret(call)},
                             std::move(request), key_call);
     answer = sequence.Run(mapped || unmapped);
@@ -263,7 +266,7 @@ absl::StatusOr<Mapping> Attacher::GetMapping(const std::string& volume_id, absl:
 AttachmentList Attacher::List(absl::Time deadline) { return secret_attachments_.List(mappings_.List(), deadline); }
 
 absl::Status Attacher::Forget(const std::string& volume_id, const std::optional<KeyReference>& key,
-                              const KeyCall& key_call) {
+                              const KeyCall& key_call, const std::function<absl::Status()>& before_drop) {
   if (absl::Status checked = CheckVolumeId(volume_id); !checked.ok()) return checked;
   const absl::StatusOr<std::optional<NamedKey>> named = FindKey(key);
   if (!named.ok()) return named.status();
@@ -271,6 +274,7 @@ absl::Status Attacher::Forget(const std::string& volume_id, const std::optional<
   if (!hold.ok()) return hold.status();
   absl::Status unused = secret_attachments_.CheckNotAttached(volume_id, key_call.deadline);
   if (!unused.ok()) return unused;
+  if (absl::Status agreed = before_drop ? before_drop() : absl::OkStatus(); !agreed.ok()) return agreed;
   // The helper refuses while the volume is attached, so it goes first.
   if (absl::Status forgotten = ForgetInSlot(volume_id, key_call.deadline); !forgotten.ok()) return forgotten;
   if (!named->has_value()) return absl::OkStatus();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -42,7 +43,8 @@ class Attacher {
   Attacher(Encryptor& encryptor, const KeyManagers& key_managers, const Mappings& mappings, OperationSlots& slots,
            VolumesConfig config, std::string host, VolumeSecrets* secrets = nullptr, SecretRecords records = {});
 
-  absl::StatusOr<AttachAnswer> Attach(const AttachCall& call, const KeyCall& key_call);
+  absl::StatusOr<AttachAnswer> Attach(const AttachCall& call, const KeyCall& key_call,
+                                      const BeforeFormat& before_format = {});
   // `keep_secret`: the volume's libvirt secret stays.
   absl::StatusOr<DetachAnswer> Detach(const DetachRequest& request, absl::Time deadline, bool keep_secret = false);
   // Takes as long as libvirt, for a moment, when something was left behind there. The error names the first that is
@@ -58,8 +60,11 @@ class Attacher {
   bool SetMaintenance(bool on) { return maintenance_.exchange(on); }
   bool InMaintenance() const { return maintenance_; }
   bool HasLibvirt() const { return secret_attachments_.IsOn(); }
-  // Drops this host's records, then the first-use record beside the key, if one is named.
-  absl::Status Forget(const std::string& volume_id, const std::optional<KeyReference>& key, const KeyCall& key_call);
+  const KeyManagers& AllKeyManagers() const { return key_managers_; }
+  // Drops this host's records, then the first-use record beside the key, if one is named. An error of `before_drop`
+  // keeps that from being done.
+  absl::Status Forget(const std::string& volume_id, const std::optional<KeyReference>& key, const KeyCall& key_call,
+                      const std::function<absl::Status()>& before_drop = {});
 
  private:
   // A key that somebody named, its id checked and its key manager found.
@@ -69,7 +74,8 @@ class Attacher {
   };
 
   absl::StatusOr<AttachAnswer> AttachOver(const AttachCall& call, AttachRequest request,
-                                          const KeyManagers::Found& key_manager, const KeyCall& key_call);
+                                          const KeyManagers::Found& key_manager, const KeyCall& key_call,
+                                          const BeforeFormat& before_format);
   absl::StatusOr<AttachAnswer> AttachWithoutDevice(const AttachRequest& request, KeyManager& key_manager,
                                                    bool is_attached, const KeyCall& key_call);
   absl::Status RollBack(const AttachCall& call, const AttachAnswer& answer, const absl::Status& error,

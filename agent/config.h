@@ -113,6 +113,10 @@ struct MetricsConfig {
   std::string listen;  // a loopback address and port; empty: off
 };
 
+struct AuditConfig {
+  std::string file;  // besides the journal; empty: none
+};
+
 struct LogConfig {
   std::string level = "info";  // debug, info, warning, error
 };
@@ -125,6 +129,7 @@ struct Config {
   LibvirtConfig libvirt;
   MetricsConfig metrics;
   LogConfig log;
+  AuditConfig audit;
 };
 
 // One thing wrong with the configuration: "FILE:LINE: key: what".

@@ -70,7 +70,10 @@ void ConfigReader::ReadFile(ConfigTable& file) {
     log->Read("level", config_.log.level, OneOf({"debug", "info", "warning", "error"}));
     log->Finish();
   }
-  file.NotSupported("audit");
+  if (auto audit = file.Table("audit")) {
+    audit->Read("file", config_.audit.file, OrEmpty(WrongWithFile));
+    audit->Finish();
+  }
   file.Finish();
 }
 

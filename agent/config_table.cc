@@ -170,12 +170,6 @@ std::vector<std::string> ConfigTable::Keys() const {
   return keys;
 }
 
-void ConfigTable::NotSupported(const std::string& key) {
-  if (!Has(key)) return;
-  not_supported_.insert(key);
-  Fail(key, "is not supported by this version");
-}
-
 void ConfigTable::Fail(const std::string& key, const std::string& what) {
   const toml::node* const node = table_.get(key);
   report_.Fail(PlaceOf((node == nullptr ? table_ : *node).source()), PathOf(key), what);
@@ -186,7 +180,7 @@ void ConfigTable::FailTable(const std::string& what) { report_.Fail(PlaceOf(tabl
 void ConfigTable::Finish() {
   for (const auto& [key, node] : table_) {
     const std::string name(key.str());
-    if (known_.contains(name) || not_supported_.contains(name)) continue;
+    if (known_.contains(name)) continue;
     report_.Fail(PlaceOf(key.source()), PathOf(name),
                  absl::StrCat("is unknown; ", path_.empty() ? "the sections are: " : "the keys here are: ",
                               absl::StrJoin(known_, ", ")));

@@ -40,8 +40,6 @@ class ConfigTable {
   std::vector<std::string> Keys() const;
 
   bool Has(const std::string& key) const { return table_.contains(key); }
-  // A key of a later version of volcrypt is an error that says so.
-  void NotSupported(const std::string& key);
   // With the line of the key, or of the table when it has no such key.
   void Fail(const std::string& key, const std::string& what);
   void FailTable(const std::string& what);
@@ -62,7 +60,6 @@ class ConfigTable {
   std::string path_;
   ConfigReport& report_;
   std::set<std::string> known_;
-  std::set<std::string> not_supported_;
 };
 
 // A check for values that are one of a few words.

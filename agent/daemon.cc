@@ -130,11 +130,13 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(Config config, DaemonOptio
   if (const std::string& address = daemon->config_.metrics.listen; !address.empty()) {
     if (absl::Status listening = daemon->metrics_.Listen(address); !listening.ok()) return listening;
   }
+  if (absl::Status found = daemon->audit_.File().Open(daemon->config_.audit.file); !found.ok()) return found;
   TakeGrpcLog(log);
   const absl::StatusOr<RpcServerOptions> server = ServerOptions(daemon->config_.server);
   if (!server.ok()) return server.status();
-  absl::StatusOr<std::unique_ptr<RpcServer>> started = RpcServer::Start(
-      *server, std::move(sockets), daemon->attacher_, daemon->key_managers_, daemon->access_, log, daemon->metrics_);
+  absl::StatusOr<std::unique_ptr<RpcServer>> started =
+      RpcServer::Start(*server, std::move(sockets), daemon->attacher_, daemon->key_managers_, daemon->access_,
+                       {.log = log, .observer = daemon->metrics_, .audit = daemon->audit_});
   if (!started.ok()) return started.status();
   for (const std::string& address : server->tcp) names.push_back(absl::StrCat(kTcpPrefix, address));
   daemon->server_ = *std::move(started);
@@ -155,6 +157,7 @@ Daemon::Daemon(Config config, DaemonOptions options, KeyManagers key_managers, s
                 .left_workers = left_workers_,
                 .max_operations = config_.server.max_operations,
                 .key_managers = NamesOf(key_managers)}),
+      audit_(log, metrics_),
       key_managers_(Observed(std::move(key_managers), metrics_)),
       helper_(options_.helper_socket, &left_workers_),
       probed_helper_(options_.helper_socket),
@@ -221,10 +224,19 @@ void Daemon::RemoveLeftSecrets() {
   }
 }
 
+// Whoever rotates files sends SIGHUP, and does not look at the configuration.
+void Daemon::ReopenAudit(const ConfigResult& fresh) {
+  const absl::Status opened =
+      fresh.errors.empty() ? audit_.File().Open(fresh.config.audit.file) : audit_.File().Reopen();
+  if (opened.ok()) return;
+  log_.Write(LogLevel::kError, "the audit goes on in the file that it had", {{"error", std::string(opened.message())}});
+}
+
 void Daemon::Reload() {
   NotifyReloading();
   ConfigResult fresh = LoadConfig(options_.config_path, options_.config_must_exist);
   for (const ConfigError& error : fresh.errors) log_.Write(LogLevel::kError, ToString(error));
+  ReopenAudit(fresh);
   if (!fresh.errors.empty()) {
     log_.Write(LogLevel::kError, "the configuration has errors; the old one stays in force");
   } else {
@@ -235,7 +247,7 @@ void Daemon::Reload() {
     for (const std::string& name : NeedRestart(config_, fresh.config)) {
       log_.Write(LogLevel::kWarning, absl::StrCat(name, " has changed, which takes effect after a restart"));
     }
-    log_.Write(LogLevel::kInfo, "access rules and log level were read again");
+    log_.Write(LogLevel::kInfo, "access rules, log level and audit file were read again");
   }
   sd_notify(0, "READY=1");
 }

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "agent/attacher.h"
+#include "agent/audit.h"
 #include "agent/config.h"
 #include "agent/current_access.h"
 #include "agent/helper_client.h"
@@ -51,6 +52,7 @@ class Daemon {
   void FeedWatchdog();
   void RemoveLeftSecrets();
   void Reload();
+  void ReopenAudit(const ConfigResult& fresh);
   int Stop(int status);
 
   Config config_;
@@ -60,6 +62,7 @@ class Daemon {
   OperationSlots slots_;
   LeftWorkers left_workers_;
   Metrics metrics_;
+  Audit audit_;
   const KeyManagers key_managers_;
   HelperClient helper_;
   HelperClient probed_helper_;  // a probe that gets no answer leaves no worker on a device

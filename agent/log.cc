@@ -130,11 +130,25 @@ void Log::Write(LogLevel level, std::string_view message, const LogFields& field
     line = absl::StrCat(absl::FormatTime("%Y-%m-%dT%H:%M:%E3S%Ez", absl::Now(), absl::LocalTimeZone()), " ", row.word,
                         " ");
   }
-  line += LogLine(message, fields);
+  // There is nowhere to report that it failed.
+  WriteLine(line + LogLine(message, fields));
+}
+
+bool Log::WriteToJournal(std::string_view message, const LogFields& fields) const {
+  if (!to_journal_) return true;
+  std::vector<std::string> entry = {"MESSAGE=" + std::string(message),
+                                    absl::StrCat("PRIORITY=", std::string(1, SD_NOTICE[1]))};
+  for (const auto& [name, value] : fields) entry.push_back(JournalName(name) + "=" + value);
+  return send_(entry) || WriteLine(SD_NOTICE + std::string(message));
+}
+
+bool Log::WriteLine(std::string line) const {
   line += '\n';
-  // One write a line keeps the lines of several threads apart. There is nowhere to report that it failed.
-  while (write(fd_, line.data(), line.size()) < 0 && errno == EINTR) {
-  }
+  // One write a line keeps the lines of several threads apart.
+  ssize_t written = 0;
+  do written = write(fd_, line.data(), line.size());
+  while (written < 0 && errno == EINTR);
+  return written == static_cast<ssize_t>(line.size());
 }
 
 }  // namespace volcrypt

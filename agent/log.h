@@ -40,8 +40,13 @@ class Log {
   void SetLevel(LogLevel level) { level_.store(level, std::memory_order_relaxed); }
   bool Takes(LogLevel level) const { return level >= level_.load(std::memory_order_relaxed); }
   void Write(LogLevel level, std::string_view message, const LogFields& fields = {}) const;
+  // A message that is complete without its fields, at any level: for the journal, as a notice. False when that did not
+  // take it. Where the log goes elsewhere nothing is written.
+  bool WriteToJournal(std::string_view message, const LogFields& fields) const;
 
  private:
+  bool WriteLine(std::string line) const;
+
   std::atomic<LogLevel> level_;
   const int fd_;
   const bool to_journal_;

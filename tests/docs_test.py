@@ -18,7 +18,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MAN = os.path.join(ROOT, "docs/man")
 # What makes the agent name all keys of a table: one that it does not know.
 KEY_MANAGERS = {"local": "", "barbican": "", "conf": "", "kmip": ""}
-TABLES = ["[server]", "[server.tls]", "[volumes]", "[key_manager]", "[libvirt]", "[metrics]", "[log]", "[[access]]"] + [
+TABLES = ["[server]", "[server.tls]", "[volumes]", "[key_manager]", "[libvirt]", "[metrics]", "[audit]", "[log]", "[[access]]"] + [
     f'[key_managers.x]\ntype = "{name}"' for name in KEY_MANAGERS
 ]
 

@@ -169,6 +169,8 @@ class Metrics::Registered : public prometheus::Collectable {
       Counters("volcrypt_workers_timed_out_total", "Workers that outlived their deadline.").Add({});
   Counter& workers_failed =
       Counters("volcrypt_workers_failed_total", "Workers that ended without a proper answer.").Add({});
+  Counter& audit_failures =
+      Counters("volcrypt_audit_failures_total", "Lines of the audit that could not be written.").Add({});
 };
 
 Metrics::Registered::Registered(const Sources& sources)
@@ -307,5 +309,7 @@ void Metrics::WorkerEnded(std::string_view verb, const absl::Status& outcome, ab
 }
 
 void Metrics::HelperSeen(bool present) { registered_->helper_up.Set(present ? 1 : 0); }
+
+void Metrics::AuditFailed() { registered_->audit_failures.Increment(); }
 
 }  // namespace volcrypt

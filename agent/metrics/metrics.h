@@ -45,6 +45,7 @@ class Metrics final : public Observer {
   void WorkerBegan() override;
   void WorkerEnded(std::string_view verb, const absl::Status& outcome, absl::Duration took) override;
   void HelperSeen(bool present) override;
+  void AuditFailed() override;
 
  private:
   class Registered;

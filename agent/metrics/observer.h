@@ -35,6 +35,8 @@ class Observer {
   virtual void WorkerBegan() = 0;
   virtual void WorkerEnded(std::string_view verb, const absl::Status& outcome, absl::Duration took) = 0;
   virtual void HelperSeen(bool present) = 0;
+  // A line of the audit did not reach the journal or the file.
+  virtual void AuditFailed() = 0;
 };
 
 }  // namespace volcrypt

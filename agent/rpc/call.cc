@@ -12,6 +12,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "agent/keys/key_id.h"
 #include "agent/request_fields.h"
 #include "agent/rpc/caller_of.h"
 #include "agent/rpc/caller_tokens.h"
@@ -64,11 +65,19 @@ LogLevel LevelOf(const absl::Status& outcome, CallKind kind) {
   return outcome.code() == absl::StatusCode::kInternal ? LogLevel::kError : LogLevel::kWarning;
 }
 
-// Somebody may have put the key itself there, which must not reach the log.
+bool IsDenial(const absl::Status& outcome) {
+  return absl::IsUnauthenticated(outcome) || absl::IsPermissionDenied(outcome);
+}
+
+// Somebody may have put the key itself there, which must not reach log or audit.
 std::string ShownKeyId(const std::string& key_id, const absl::Status& outcome) {
   absl::StatusOr<std::string> parsed = ParseKeyId(key_id);
-  if (parsed.ok() && !HasReason(outcome, Reason::kInvalidKeyId)) return *std::move(parsed);
-  return absl::StrCat("invalid (", key_id.size(), " bytes)");
+  if (!parsed.ok() || HasReason(outcome, Reason::kInvalidKeyId)) {
+    return absl::StrCat("invalid (", key_id.size(), " bytes)");
+  }
+  // No key manager has looked at it.
+  if (IsDenial(outcome) && !CanonicalKeyId(*parsed).ok()) return absl::StrCat("unchecked (", key_id.size(), " bytes)");
+  return *std::move(parsed);
 }
 
 void AddTo(LogFields& fields, const Caller& caller) {
@@ -101,6 +110,7 @@ grpc::Status CallRunner::Run(const grpc::ServerContext& context, const CallDescr
   if (caller.ok() && caller->process && caller->process->is_self) return ToRpcStatus(outcome);
   const absl::Duration took = absl::Now() - start;
   LogOutcome(description, caller, call, took, outcome);
+  AuditOutcome(description, caller, call, took, outcome);
   observer_.OperationEnded(VerbOf(description), outcome, took, call.facts);
   return ToRpcStatus(outcome);
 }
@@ -117,21 +127,34 @@ absl::Status CallRunner::RunAllowed(const grpc::ServerContext& context, const Ca
   absl::StatusOr<std::optional<CallerTokens>> tokens = TokensOf(context.client_metadata());
   if (!tokens.ok()) return tokens.status();
   call.tokens = *std::move(tokens);
+  call.before_lasting_step = [&](std::string_view will, const LogFields& on_what) {
+    absl::Status written = AuditBeforehand(description, *caller, call, will, on_what);
+    // What comes of it is told with the same words, also when it fails.
+    if (written.ok()) call.results.insert(call.results.end(), on_what.begin(), on_what.end());
+    return written;
+  };
   if (!description.may_ask_key_manager) return Guarded(call, work);
   const absl::StatusOr<OperationSlots::Slot> slot = key_calls_.Take(absl::InfinitePast());
   return slot.ok() ? Guarded(call, work) : slot.status();
+}
+
+LogFields CallRunner::Story(const CallDescription& description, const Call& call, const absl::Status& outcome) {
+  LogFields fields;
+  for (const auto& [name, value] : description.about) {
+    if (value.empty()) continue;
+    fields.emplace_back(name, name == kKeyField ? ShownKeyId(value, outcome) : value.substr(0, kMaxLoggedBytes));
+  }
+  for (const auto& [name, value] : call.results) {
+    if (!value.empty()) fields.emplace_back(name, value);
+  }
+  return fields;
 }
 
 void CallRunner::LogOutcome(const CallDescription& description, const absl::StatusOr<Caller>& caller, const Call& call,
                             absl::Duration took, const absl::Status& outcome) const {
   const LogLevel level = LevelOf(outcome, description.kind);
   if (!log_.Takes(level)) return;
-  LogFields fields;
-  for (const auto& [name, value] : description.about) {
-    if (value.empty()) continue;
-    fields.emplace_back(name, name == kKeyField ? ShownKeyId(value, outcome) : value.substr(0, kMaxLoggedBytes));
-  }
-  fields.insert(fields.end(), call.results.begin(), call.results.end());
+  LogFields fields = Story(description, call, outcome);
   const std::optional<Reason> reason = ReasonOf(outcome);
   fields.emplace_back("reason", outcome.ok() ? "OK" : std::string(ReasonName(reason.value_or(Reason::kWorkerFailed))));
   fields.emplace_back("duration_ms", absl::StrFormat("%.1f", absl::ToDoubleMilliseconds(took)));
@@ -140,6 +163,31 @@ void CallRunner::LogOutcome(const CallDescription& description, const absl::Stat
   if (!call.warnings.empty()) fields.emplace_back("warnings", absl::StrJoin(call.warnings, "; "));
   if (!outcome.ok()) fields.emplace_back("error", std::string(outcome.message()));
   log_.Write(level, VerbOf(description), fields);
+}
+
+absl::Status CallRunner::AuditBeforehand(const CallDescription& description, const Caller& caller, const Call& call,
+                                         std::string_view will, const LogFields& on_what) {
+  LogFields about = Story(description, call, absl::OkStatus());
+  about.insert(about.end(), on_what.begin(), on_what.end());
+  return audit_.WriteBefore({.verb = VerbOf(description),
+                             .caller = &caller,
+                             .role = RoleName(call.role),
+                             .about = std::move(about),
+                             .will = will,
+                             .outcome = absl::OkStatus(),
+                             .took = absl::ZeroDuration()});
+}
+
+void CallRunner::AuditOutcome(const CallDescription& description, const absl::StatusOr<Caller>& caller,
+                              const Call& call, absl::Duration took, const absl::Status& outcome) {
+  if (description.kind == CallKind::kRead && !IsDenial(outcome)) return;
+  audit_.WriteAfter({.verb = VerbOf(description),
+                     .caller = caller.ok() ? &*caller : nullptr,
+                     .role = RoleName(call.role),
+                     .about = Story(description, call, outcome),
+                     .will = "",
+                     .outcome = outcome,
+                     .took = took});
 }
 
 bool CallRunner::Begin() {

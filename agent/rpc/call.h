@@ -6,6 +6,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "agent/audit.h"
 #include "agent/caller.h"
 #include "agent/caller_limit.h"
 #include "agent/current_access.h"
@@ -32,7 +34,7 @@ enum class CallKind : uint8_t { kRead, kWrite };
 struct CallDescription {
   std::string_view method;  // as gRPC writes it: /volcrypt.v1.KeyService/CreateKey
   CallKind kind = CallKind::kWrite;
-  LogFields about;  // volume, device, key: as the caller sent them; empty ones are left out of the log
+  LogFields about;  // volume, device, key: as the caller sent them; empty ones are left out of log and audit
   bool may_ask_key_manager = false;
 };
 
@@ -41,9 +43,12 @@ struct Call {
   Role role = Role::kNone;
   absl::Time deadline;
   std::optional<CallerTokens> tokens;  // never for the log
-  LogFields results;                   // for the log
+  LogFields results;                   // for log and audit
   std::vector<std::string> warnings;   // likewise
   OperationFacts facts;                // for whoever counts
+  // To be called before a step that cannot be undone, with what it will do and on what, besides what the caller has
+  // named: the audit has it then, whatever follows. An error forbids the step.
+  std::function<absl::Status(std::string_view will, const LogFields& on_what)> before_lasting_step;
 
   bool IsAdmin() const { return role == Role::kAdmin; }
   // For key managers, whose warnings are the call's. The call outlives it.
@@ -55,20 +60,28 @@ struct Call {
   void Warn(const std::vector<std::string>& more) { warnings.insert(warnings.end(), more.begin(), more.end()); }
 };
 
-// Runs every call the same way: who calls, may they, until when, the work itself, one log line and one count, the
-// answer.
+// Who is told of calls. All outlive whoever is given them.
+struct Reporting {
+  const Log& log;
+  Observer& observer;
+  Audit& audit;
+};
+
+// Runs every call the same way: who calls, may they, until when, the work itself, one log line, one count and one line
+// of the audit, the answer.
 // Thread-safe.
 class CallRunner {
  public:
   // The references outlive the runner. Of the calls that may ask a key manager no more than `max_key_calls` run at the
   // same time, and of one caller no more than `max_calls_per_caller` of these and of the others; further ones are
   // TOO_MANY_OPERATIONS at once.
-  CallRunner(const Peers& peers, const CurrentAccess& access, const Log& log, Observer& observer,
+  CallRunner(const Peers& peers, const CurrentAccess& access, const Reporting& reporting,
              absl::Duration operation_timeout, uint32_t max_key_calls, uint32_t max_calls_per_caller)
       : peers_(peers),
         access_(access),
-        log_(log),
-        observer_(observer),
+        log_(reporting.log),
+        observer_(reporting.observer),
+        audit_(reporting.audit),
         operation_timeout_(operation_timeout),
         key_calls_(max_key_calls, /*max_waiting=*/0),
         callers_key_calls_(max_calls_per_caller),
@@ -86,13 +99,20 @@ class CallRunner {
   absl::Status RunAllowed(const grpc::ServerContext& context, const CallDescription& description,
                           const absl::StatusOr<Caller>& caller, Call& call,
                           absl::FunctionRef<absl::Status(Call&)> work);
+  // The call as log and audit tell it, without how it ended.
+  static LogFields Story(const CallDescription& description, const Call& call, const absl::Status& outcome);
   void LogOutcome(const CallDescription& description, const absl::StatusOr<Caller>& caller, const Call& call,
                   absl::Duration took, const absl::Status& outcome) const;
+  void AuditOutcome(const CallDescription& description, const absl::StatusOr<Caller>& caller, const Call& call,
+                    absl::Duration took, const absl::Status& outcome);
+  absl::Status AuditBeforehand(const CallDescription& description, const Caller& caller, const Call& call,
+                               std::string_view will, const LogFields& on_what);
 
   const Peers& peers_;
   const CurrentAccess& access_;
   const Log& log_;
   Observer& observer_;
+  Audit& audit_;
   const absl::Duration operation_timeout_;
   OperationSlots key_calls_;
   // Apart, so that who waits for a hung key manager with all its calls can still detach.

@@ -128,6 +128,13 @@ ExtendCall FromApi(const v1::ExtendVolumeRequest& request, bool caller_is_admin)
   return {.volume_id = request.volume_id(), .key = FromApi(request.key()), .caller_is_admin = caller_is_admin};
 }
 
+std::string KeyManagerOf(const v1::KeyReference& key, const KeyManagers& key_managers) {
+  if (key.key_id().empty()) return "";
+  const absl::StatusOr<KeyManagers::Found> found =
+      key_managers.FindFor({.key_manager = key.key_manager(), .key_id = ParseKeyId(key.key_id()).value_or("")});
+  return found.ok() ? found->name : key.key_manager();
+}
+
 std::optional<KeyReference> FromApi(const v1::KeyReference& key) {
   if (key.key_manager().empty() && key.key_id().empty()) return std::nullopt;
   return KeyReference{.key_manager = key.key_manager(), .key_id = key.key_id()};

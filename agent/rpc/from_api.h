@@ -8,6 +8,7 @@
 #include "agent/attacher.h"
 #include "agent/key_copy.h"
 #include "agent/keys/key_manager.h"
+#include "agent/keys/key_managers.h"
 #include "encryptors/encryptor.h"
 #include "volcrypt/v1/key.pb.h"
 #include "volcrypt/v1/volume_encryptor.pb.h"
@@ -18,6 +19,9 @@ namespace volcrypt {
 absl::StatusOr<AttachCall> FromApi(const v1::AttachVolumeRequest& request, bool caller_is_admin);
 DetachRequest FromApi(const v1::DetachVolumeRequest& request);
 ExtendCall FromApi(const v1::ExtendVolumeRequest& request, bool caller_is_admin);
+// Who keeps the key, as log and audit name it: as the caller does where there is no such key manager; empty without a
+// key.
+std::string KeyManagerOf(const v1::KeyReference& key, const KeyManagers& key_managers);
 // A key that names neither key manager nor id is none.
 std::optional<KeyReference> FromApi(const v1::KeyReference& key);
 // A key that must be named, its id checked: KEY_REQUIRED, INVALID_KEY_ID. `field` is the key's in the request.

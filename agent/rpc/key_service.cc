@@ -27,6 +27,10 @@ absl::StatusOr<KeptKey> FindKey(const KeyManagers& key_managers, const v1::KeyRe
   return KeptKey{.manager = found->manager, .reference = {.key_manager = found->name, .key_id = key->key_id}};
 }
 
+LogFields About(const v1::KeyReference& key, const KeyManagers& key_managers) {
+  return {{"key", key.key_id()}, {"key_manager", KeyManagerOf(key, key_managers)}};
+}
+
 }  // namespace
 
 grpc::Status KeyService::CreateKey(grpc::ServerContext* context, const v1::CreateKeyRequest* request,
@@ -49,10 +53,11 @@ grpc::Status KeyService::CreateKey(grpc::ServerContext* context, const v1::Creat
 
 grpc::Status KeyService::CopyKey(grpc::ServerContext* context, const v1::CopyKeyRequest* request,
                                  v1::CopyKeyResponse* response) {
-  const CallDescription description = {
-      .method = "/volcrypt.v1.KeyService/CopyKey",
-      .about = {{"key", request->source().key_id()}, {"key_manager", NameOf(key_managers_, request->key_manager())}},
-      .may_ask_key_manager = true};
+  const CallDescription description = {.method = "/volcrypt.v1.KeyService/CopyKey",
+                                       .about = {{"key", request->source().key_id()},
+                                                 {"key_manager", KeyManagerOf(request->source(), key_managers_)},
+                                                 {"copy_key_manager", NameOf(key_managers_, request->key_manager())}},
+                                       .may_ask_key_manager = true};
   return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
     const absl::StatusOr<CopyKeyCall> copy = FromApi(*request);
     if (!copy.ok()) return copy.status();
@@ -69,7 +74,7 @@ grpc::Status KeyService::GetKeyMetadata(grpc::ServerContext* context, const v1::
                                         v1::GetKeyMetadataResponse* response) {
   const CallDescription description = {.method = "/volcrypt.v1.KeyService/GetKeyMetadata",
                                        .kind = CallKind::kRead,
-                                       .about = {{"key", request->key().key_id()}},
+                                       .about = About(request->key(), key_managers_),
                                        .may_ask_key_manager = true};
   return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
     const absl::StatusOr<KeptKey> key = FindKey(key_managers_, request->key());
@@ -84,11 +89,17 @@ grpc::Status KeyService::GetKeyMetadata(grpc::ServerContext* context, const v1::
 grpc::Status KeyService::DeleteKey(grpc::ServerContext* context, const v1::DeleteKeyRequest* request,
                                    v1::DeleteKeyResponse* /*response*/) {
   const CallDescription description = {.method = "/volcrypt.v1.KeyService/DeleteKey",
-                                       .about = {{"key", request->key().key_id()}},
+                                       .about = About(request->key(), key_managers_),
                                        .may_ask_key_manager = true};
   return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
     const absl::StatusOr<KeptKey> key = FindKey(key_managers_, request->key());
     if (!key.ok()) return key.status();
+    if (absl::Status checked = key->manager->CheckKeyId(key->reference.key_id); !checked.ok()) return checked;
+    absl::Status agreed =
+        call.before_lasting_step(request->force() ? "deletes the key, whatever volumes it has formatted"
+                                                  : "deletes the key, unless it has formatted volumes",
+                                 {});
+    if (!agreed.ok()) return agreed;
     return RefusalOf(key->manager->Delete(key->reference.key_id, request->force(), call.ForKeys()),
                      key->reference.key_manager);
   });

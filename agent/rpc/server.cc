@@ -67,23 +67,21 @@ void SetLimits(grpc::ServerBuilder& builder, const RpcServerOptions& options) {
 absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const RpcServerOptions& options,
                                                             std::vector<ApiSocket> sockets, Attacher& attacher,
                                                             const KeyManagers& key_managers,
-                                                            const CurrentAccess& access, const Log& log,
-                                                            Observer& observer) {
+                                                            const CurrentAccess& access, const Reporting& reporting) {
   // The constructor is private, which std::make_unique cannot reach.
-  std::unique_ptr<RpcServer> server(new RpcServer(options, attacher, key_managers, access, log, observer));
+  std::unique_ptr<RpcServer> server(new RpcServer(options, attacher, key_managers, access, reporting));
   if (absl::Status status = server->Build(options); !status.ok()) return status;
   if (absl::Status status = server->Listen(std::move(sockets)); !status.ok()) return status;
   return server;
 }
 
 RpcServer::RpcServer(const RpcServerOptions& options, Attacher& attacher, const KeyManagers& key_managers,
-                     const CurrentAccess& access, const Log& log, Observer& observer)
-    : log_(log),
+                     const CurrentAccess& access, const Reporting& reporting)
+    : log_(reporting.log),
       attacher_(attacher),
       operation_timeout_(options.operation_timeout),
       peers_(options.max_connections),
-      calls_(peers_, access, log, observer, options.operation_timeout, MaxKeyCalls(options),
-             options.max_calls_per_caller),
+      calls_(peers_, access, reporting, options.operation_timeout, MaxKeyCalls(options), options.max_calls_per_caller),
       volume_encryptor_service_(calls_, attacher),
       volume_admin_service_(calls_, attacher),
       key_service_(calls_, key_managers),

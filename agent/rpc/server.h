@@ -43,7 +43,7 @@ class RpcServer {
   static absl::StatusOr<std::unique_ptr<RpcServer>> Start(const RpcServerOptions& options,
                                                           std::vector<ApiSocket> sockets, Attacher& attacher,
                                                           const KeyManagers& key_managers, const CurrentAccess& access,
-                                                          const Log& log, Observer& observer);
+                                                          const Reporting& reporting);
   RpcServer(const RpcServer&) = delete;
   RpcServer& operator=(const RpcServer&) = delete;
   // Ends as Shutdown does, if that was not called.
@@ -67,7 +67,7 @@ class RpcServer {
 
  private:
   RpcServer(const RpcServerOptions& options, Attacher& attacher, const KeyManagers& key_managers,
-            const CurrentAccess& access, const Log& log, Observer& observer);
+            const CurrentAccess& access, const Reporting& reporting);
   absl::Status Build(const RpcServerOptions& options);
   absl::Status Listen(std::vector<ApiSocket> sockets);
   void Serve(UniqueFd connection, bool is_self);

@@ -20,11 +20,16 @@ grpc::Status VolumeAdminService::InspectVolume(grpc::ServerContext* context, con
 
 grpc::Status VolumeAdminService::ForgetVolume(grpc::ServerContext* context, const v1::ForgetVolumeRequest* request,
                                               v1::ForgetVolumeResponse* /*response*/) {
-  const CallDescription description = {.method = "/volcrypt.v1.VolumeAdminService/ForgetVolume",
-                                       .about = {{"volume", request->volume_id()}, {"key", request->key().key_id()}},
-                                       .may_ask_key_manager = true};
+  const CallDescription description = {
+      .method = "/volcrypt.v1.VolumeAdminService/ForgetVolume",
+      .about = {{"volume", request->volume_id()},
+                {"key", request->key().key_id()},
+                {"key_manager", KeyManagerOf(request->key(), attacher_.AllKeyManagers())}},
+      .may_ask_key_manager = true};
   return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
-    return attacher_.Forget(request->volume_id(), FromApi(request->key()), call.ForKeys());
+    return attacher_.Forget(request->volume_id(), FromApi(request->key()), call.ForKeys(), [&call] {
+      return call.before_lasting_step("drops the records that keep the volume from being formatted again", {});
+    });
   });
 }
 

@@ -1,23 +1,44 @@
 #include "agent/rpc/volume_encryptor_service.h"
 
+#include "absl/strings/str_cat.h"
 #include "agent/rpc/from_api.h"
 #include "agent/rpc/page.h"
 #include "agent/rpc/to_api.h"
 
 namespace volcrypt {
+namespace {
+
+// By what a volume can be told from another, whatever its device was called.
+LogFields Identity(const Mapping& mapping) {
+  return {{"luks_uuid", mapping.luks_uuid},
+          {"size_bytes", mapping.size_bytes == 0 ? "" : absl::StrCat(mapping.size_bytes)}};
+}
+
+}  // namespace
 
 grpc::Status VolumeEncryptorService::AttachVolume(grpc::ServerContext* context, const v1::AttachVolumeRequest* request,
                                                   v1::AttachVolumeResponse* response) {
   const CallDescription description = {
       .method = "/volcrypt.v1.VolumeEncryptorService/AttachVolume",
-      .about = {{"volume", request->volume_id()}, {"device", request->device()}, {"key", request->key().key_id()}},
+      .about = {{"volume", request->volume_id()},
+                {"device", request->device()},
+                {"key", request->key().key_id()},
+                {"key_manager", KeyManagerOf(request->key(), attacher_.AllKeyManagers())}},
       .may_ask_key_manager = true};
   return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
     const absl::StatusOr<AttachCall> attach = FromApi(*request, call.IsAdmin());
     if (!attach.ok()) return attach.status();
-    const absl::StatusOr<AttachAnswer> answer = attacher_.Attach(*attach, call.ForKeys());
+    const absl::StatusOr<AttachAnswer> answer =
+        attacher_.Attach(*attach, call.ForKeys(), [&call](std::string_view will, const std::string& luks_uuid) {
+          return call.before_lasting_step(will, {{"luks_uuid", luks_uuid}});
+        });
     if (!answer.ok()) return answer.status();
-    call.results = {{"formatted", answer->formatted ? "true" : "false"}};
+    call.results = Identity(answer->mapping);
+    call.results.emplace_back("formatted", answer->formatted ? "true" : "false");
+    if (request->key().key_id().empty() && answer->mapping.key) {
+      call.results.emplace_back("key", answer->mapping.key->key_id);
+      call.results.emplace_back("key_manager", answer->mapping.key->key_manager);
+    }
     call.Warn(answer->warnings);
     call.facts = {
         .formatted = answer->formatted, .record_error = answer->record_error, .key_manager = answer->key_manager};
@@ -50,12 +71,18 @@ grpc::Status VolumeEncryptorService::DetachVolume(grpc::ServerContext* context, 
 
 grpc::Status VolumeEncryptorService::ExtendVolume(grpc::ServerContext* context, const v1::ExtendVolumeRequest* request,
                                                   v1::ExtendVolumeResponse* response) {
-  const CallDescription description = {.method = "/volcrypt.v1.VolumeEncryptorService/ExtendVolume",
-                                       .about = {{"volume", request->volume_id()}, {"key", request->key().key_id()}},
-                                       .may_ask_key_manager = true};
+  const CallDescription description = {
+      .method = "/volcrypt.v1.VolumeEncryptorService/ExtendVolume",
+      .about = {{"volume", request->volume_id()},
+                {"key", request->key().key_id()},
+                {"key_manager", KeyManagerOf(request->key(), attacher_.AllKeyManagers())}},
+      .may_ask_key_manager = true};
   return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
     const absl::StatusOr<ExtendAnswer> result = attacher_.Extend(FromApi(*request, call.IsAdmin()), call.ForKeys());
     if (!result.ok()) return result.status();
+    call.results = Identity(result->mapping);
+    call.results.emplace_back("device", result->mapping.device);
+    call.results.emplace_back("previous_size_bytes", absl::StrCat(result->previous_size_bytes));
     Attachment attachment(result->mapping);
     if (!result->unmapped_secret_uuid.empty()) attachment.mode = AttachMode::kLibvirtSecret;
     attachment.libvirt_secret_uuid = result->unmapped_secret_uuid;

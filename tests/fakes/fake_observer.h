@@ -31,6 +31,7 @@ class FakeObserver : public Observer {
     Add("worker " + std::string(verb) + " " + Name(outcome));
   }
   void HelperSeen(bool present) override { Add(present ? "helper there" : "helper away"); }
+  void AuditFailed() override { Add("audit failed"); }
 
   // And forgets it.
   std::vector<std::string> Take() {

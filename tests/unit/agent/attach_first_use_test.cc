@@ -81,6 +81,24 @@ TEST_F(AttachFirstUseTest, FormatGetsTheConfiguredFormatAndTheResolvedKeyManager
   EXPECT_EQ(encryptor_.attach_requests[1].key.key_id, kKey);
 }
 
+TEST_F(AttachFirstUseTest, FormatThatIsForbiddenIsNotMadeAndItsClaimWithdrawn) {
+  std::string asked;
+  const auto forbid = [&](std::string_view will, const std::string& luks_uuid) {
+    asked = std::string(will) + " " + luks_uuid;
+    EXPECT_EQ(RecordOf(), "claimed host-a " + luks_uuid);
+    return MakeError(Reason::kStateNotWritable, "not written");
+  };
+  EXPECT_EQ(Outcome(attacher_.Attach(Call(kBlank), Soon(), forbid)), "STATE_NOT_WRITABLE");
+  EXPECT_TRUE(asked.starts_with("formats the blank device ")) << asked;
+  EXPECT_EQ(encryptor_.calls, Calls({"attach vol-1"}));
+  EXPECT_EQ(RecordOf(), "none");
+}
+
+TEST_F(AttachFirstUseTest, VolumeThatIsFormattedAsksNobody) {
+  const auto forbid = [](std::string_view, const std::string&) { return MakeError(Reason::kStateNotWritable, "no"); };
+  EXPECT_EQ(Outcome(attacher_.Attach(Call(kFormatted), Soon(), forbid)), "OK");
+}
+
 TEST_F(AttachFirstUseTest, ClaimIsMadeBeforeTheFirstByteIsWritten) {
   std::string record_at_format;
   encryptor_.on_attach = [&](const AttachRequest& request, const Key* key) {

@@ -192,5 +192,13 @@ TEST_F(AttacherRestTest, ForgetChecksItsFieldsFirst) {
   EXPECT_TRUE(encryptor_.calls.empty());
 }
 
+TEST_F(AttacherRestTest, ForgetsNothingThatMayNotBeForgotten) {
+  const auto forbid = [] { return MakeError(Reason::kStateNotWritable, "not written"); };
+  EXPECT_EQ(Outcome(attacher_.Forget(kVolume, KeyReference{.key_manager = "", .key_id = kKey}, Soon(), forbid)),
+            "STATE_NOT_WRITABLE");
+  EXPECT_TRUE(encryptor_.calls.empty());
+  EXPECT_TRUE(keys_->calls.empty());
+}
+
 }  // namespace
 }  // namespace volcrypt

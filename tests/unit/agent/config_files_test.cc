@@ -182,9 +182,10 @@ TEST(SampleConfig, HasEveryKeyThatTheReaderKnows) {
     EXPECT_TRUE(is_there) << section;
   }
   size_t count = 0;
-  for (const char* head : {"[server]\n", "[server.tls]\n", "[[access]]\n", "[volumes]\n", "[key_manager]\n",
-                           "[key_managers.local]\ntype='local'\n", "[key_managers.x]\ntype='barbican'\n",
-                           "[key_managers.x]\ntype='conf'\n", "[key_managers.x]\ntype='kmip'\n", "[log]\n"}) {
+  for (const char* head :
+       {"[server]\n", "[server.tls]\n", "[[access]]\n", "[volumes]\n", "[key_manager]\n",
+        "[key_managers.local]\ntype='local'\n", "[key_managers.x]\ntype='barbican'\n",
+        "[key_managers.x]\ntype='conf'\n", "[key_managers.x]\ntype='kmip'\n", "[log]\n", "[audit]\n"}) {
     for (const std::string& key : KnownKeys(head)) {
       const bool is_there = sample.find("\n" + key + " = ") != std::string::npos ||
                             sample.find("\n#" + key + " = ") != std::string::npos ||
@@ -193,7 +194,7 @@ TEST(SampleConfig, HasEveryKeyThatTheReaderKnows) {
       ++count;
     }
   }
-  EXPECT_EQ(count, 52U);
+  EXPECT_EQ(count, 53U);
 }
 
 TEST(SampleConfig, ExampleInItsCommentsIsRight) {

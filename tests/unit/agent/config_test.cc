@@ -112,7 +112,7 @@ x = 1
                           "f.toml:8: server.lisen: is unknown; the keys here are: listen, max_calls_per_caller, "
                           "max_operations, operation_timeout, tls",
                           "f.toml:10: log.level: \"loud\" is unknown; write one of: debug, info, warning, error",
-                          "f.toml:11: volume: is unknown; the sections are: access, key_manager, key_managers, "
+                          "f.toml:11: volume: is unknown; the sections are: access, audit, key_manager, key_managers, "
                           "libvirt, log, metrics, server, volumes"));
 }
 
@@ -248,8 +248,9 @@ TEST(ParseConfig, LibvirtIsOffByDefaultAndItsSecretsAreEphemeral) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(LaterVersions, WrongConfig,
-                         testing::Values(WrongRow{"[audit]\nfile = ''\n", "audit", "not supported"}));
+INSTANTIATE_TEST_SUITE_P(Audit, WrongConfig,
+                         testing::Values(WrongRow{"[audit]\nfile = 'audit.log'\n", "audit.file", "absolute"},
+                                         WrongRow{"[audit]\npath = ''\n", "audit.path", "is unknown"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Metrics, WrongConfig,

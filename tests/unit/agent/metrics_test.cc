@@ -183,6 +183,12 @@ TEST_F(MetricsTest, WorkersAreStuckUntilTheyEnd) {
   EXPECT_THAT(metrics_.Text(), HasSubstr("volcrypt_workers_stuck 0\n"));
 }
 
+TEST_F(MetricsTest, LinesThatTheAuditLacksAreCountedFromTheStart) {
+  EXPECT_THAT(metrics_.Text(), HasSubstr("volcrypt_audit_failures_total 0\n"));
+  metrics_.AuditFailed();
+  EXPECT_THAT(metrics_.Text(), HasSubstr("volcrypt_audit_failures_total 1\n"));
+}
+
 TEST_F(MetricsTest, HelperIsUpUntilItIsSeenAway) {
   EXPECT_THAT(metrics_.Text(), HasSubstr("volcrypt_helper_up 1\n"));
   metrics_.HelperSeen(false);

@@ -95,7 +95,8 @@ class RpcTest : public AttacherTest {
     ASSERT_TRUE(socket.ok()) << socket.status();
     std::vector<ApiSocket> sockets;
     sockets.push_back(*std::move(socket));
-    auto server = RpcServer::Start(options_, std::move(sockets), attacher_, key_managers_, access_, log_, observer_);
+    auto server = RpcServer::Start(options_, std::move(sockets), attacher_, key_managers_, access_,
+                                   {.log = log_, .observer = observer_, .audit = audit_});
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
     chmod(socket_path_.c_str(), 0666);
@@ -167,6 +168,7 @@ class RpcTest : public AttacherTest {
   UniqueFd log_fd_{memfd_create("log", MFD_CLOEXEC)};
   Log log_{LogLevel::kInfo, log_fd_.Get()};
   FakeObserver observer_;
+  Audit audit_{log_, observer_};
   // Nobody but root is known.
   CurrentAccess access_{std::make_shared<const AccessRules>(std::vector<AccessConfig>{}, 0)};
   std::unique_ptr<RpcServer> server_;

@@ -88,7 +88,8 @@ TEST_F(ServerKeysTest, KeyIsCopiedWithItsRecords) {
   EXPECT_EQ(other_keys_->imported[0].name, "moved");
   EXPECT_EQ(other_keys_->imported[0].owner_user_id, "0123456789abcdef0123456789abcdef");
   EXPECT_EQ(other_keys_->records["imported-1"].count(kVolume), 1U);
-  EXPECT_NE(LogText().find("CopyKey key=key-1 key_manager=other copy=imported-1 reason=OK"), std::string::npos)
+  EXPECT_NE(LogText().find("CopyKey key=key-1 key_manager=local copy_key_manager=other copy=imported-1 reason=OK"),
+            std::string::npos)
       << LogText();
 }
 
@@ -187,7 +188,7 @@ TEST_F(ServerKeysTest, UrlIsLoggedByItsLastSegment) {
   remove.mutable_key()->set_key_id("https://user:password@b/v1/secrets/" + std::string(kKey));
   v1::DeleteKeyResponse removed;
   ASSERT_EQ(RpcOutcome(stub_->DeleteKey(Patient().get(), remove, &removed)), "OK");
-  EXPECT_NE(LogText().find("DeleteKey key=key-1 reason=OK"), std::string::npos) << LogText();
+  EXPECT_NE(LogText().find("DeleteKey key=key-1 key_manager=local reason=OK"), std::string::npos) << LogText();
 }
 
 TEST_F(ServerKeysTest, KeyThatNobodyMakesIsRefusedBeforeTheKeyManagerIsAsked) {

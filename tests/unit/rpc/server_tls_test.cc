@@ -220,7 +220,8 @@ TEST_F(ServerTlsTest, PortThatAnotherHasIsAnError) {
   const int taken = server_->TcpPorts().at(0);
   RpcServerOptions options = options_;
   options.tcp = {"127.0.0.1:" + std::to_string(taken)};
-  const auto second = RpcServer::Start(options, {}, attacher_, key_managers_, access_, log_, observer_);
+  const auto second = RpcServer::Start(options, {}, attacher_, key_managers_, access_,
+                                       {.log = log_, .observer = observer_, .audit = audit_});
   ASSERT_FALSE(second.ok());
   EXPECT_NE(second.status().message().find("tcp:127.0.0.1:" + std::to_string(taken)), std::string::npos);
 }

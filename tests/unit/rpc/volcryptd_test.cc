@@ -200,7 +200,7 @@ TEST_F(VolcryptdTest, ReloadTakesOverAccessRulesAndSaysWhatNeedsARestart) {
   EXPECT_EQ(InfoAs(4001), "CALLER_UNKNOWN");
   WriteConfig("[volumes]\nformat = \"luks1\"\n[[access]]\nrole = \"compute\"\nusers = [\"4001\"]\n");
   kill(pid_, SIGHUP);
-  EXPECT_TRUE(Logs("access rules and log level were read again"));
+  EXPECT_TRUE(Logs("access rules, log level and audit file were read again"));
   EXPECT_TRUE(Logs("volumes has changed, which takes effect after a restart"));
   EXPECT_EQ(InfoAs(4001), "OK");
 }
@@ -212,6 +212,27 @@ TEST_F(VolcryptdTest, ReloadOfAWrongConfigurationKeepsTheOldOne) {
   kill(pid_, SIGHUP);
   EXPECT_TRUE(Logs("the old one stays in force"));
   EXPECT_EQ(InfoAs(4001), "OK");
+}
+
+TEST_F(VolcryptdTest, HangupOpensTheAuditFileAgainEvenWithAWrongConfiguration) {
+  const std::string path = directory_.Path("audit.log");
+  WriteConfig("[audit]\nfile = \"" + path + "\"\n");
+  Start();
+  EXPECT_EQ(InfoAs(4001), "CALLER_UNKNOWN");
+  EXPECT_NE(ReadFile(path).find("\"reason\":\"CALLER_UNKNOWN\""), std::string::npos) << ReadFile(path);
+  std::filesystem::rename(path, path + ".1");
+  WriteConfig("[[access]]\nrole = \"king\"\n");
+  kill(pid_, SIGHUP);
+  EXPECT_TRUE(Eventually([&] { return std::filesystem::exists(path); }));
+  EXPECT_EQ(InfoAs(4002), "CALLER_UNKNOWN");
+  EXPECT_EQ(ReadFile(path + ".1").find("4002"), std::string::npos);
+  EXPECT_NE(ReadFile(path).find("\"uid\":4002"), std::string::npos) << ReadFile(path);
+}
+
+TEST_F(VolcryptdTest, AuditFileThatCannotBeOpenedIsNoStart) {
+  WriteConfig("[audit]\nfile = \"" + directory_.Path("no/audit.log") + "\"\n");
+  EXPECT_EQ(Run({"--config", directory_.Path("volcryptd.toml"), "--helper-socket", directory_.Path("helper.sock")}), 1);
+  EXPECT_TRUE(Logs("audit.file: "));
 }
 
 TEST_F(VolcryptdTest, SecondDaemonIsRefused) {
