@@ -30,6 +30,7 @@ namespace {
 constexpr const char* kUser = "volcrypt";
 constexpr const char* kRuntimeDirectory = "/run/volcrypt";
 constexpr const char* kStateDirectory = "/var/lib/volcrypt";
+constexpr const char* kLogDirectory = "/var/log/volcrypt";
 
 void PrintErrors(const ConfigResult& config) {
   for (const ConfigError& error : config.errors) static_cast<void>(fprintf(stderr, "%s\n", ToString(error).c_str()));
@@ -66,6 +67,9 @@ absl::Status PrepareDirectories(const Config& config, const Account& owner) {
   if (absl::Status status = PrepareDirectory(kRuntimeDirectory, 0755, owner); !status.ok()) return status;
   if (!config.libvirt.uri.empty() && std::filesystem::path(config.libvirt.records).parent_path() == kStateDirectory) {
     if (absl::Status status = PrepareDirectory(kStateDirectory, 0700, owner); !status.ok()) return status;
+  }
+  if (std::filesystem::path(config.audit.file).parent_path() == kLogDirectory) {
+    if (absl::Status status = PrepareDirectory(kLogDirectory, 0700, owner); !status.ok()) return status;
   }
   for (const auto& [name, section] : config.key_managers.sections) {
     const auto* const local = std::get_if<LocalKeyManagerConfig>(&section);

@@ -64,6 +64,7 @@ class Packages(unittest.TestCase):
         self.assertEqual(rules, [], "in force where it might open all of libvirt")
         for name in ("volcrypt/v1/volume_encryptor.proto", "google_rpc/error_details.proto"):
             self.assertTrue(os.path.exists(f"/usr/share/volcrypt/proto/{name}"), name)
+        self.assertTrue(os.path.exists("/etc/logrotate.d/volcrypt"))
 
     def test_2_the_documents_find_each_other_and_the_examples_they_name(self):
         count = 0
@@ -139,6 +140,6 @@ class Packages(unittest.TestCase):
     def test_7_a_purge_removes_a_store_without_keys_and_everything_else(self):
         self.call("DeleteKey", key={"key_id": self.key}, force=True)
         dpkg("--purge", "volcrypt", "volcrypt-ctl")
-        for directory in (paths.AGENT_STATE, paths.HELPER_STATE, os.path.dirname(paths.CONFIG)):
+        for directory in (paths.AGENT_STATE, paths.HELPER_STATE, "/var/log/volcrypt", os.path.dirname(paths.CONFIG)):
             self.assertFalse(os.path.exists(directory), directory)
         self.device.close()

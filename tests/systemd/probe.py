@@ -92,6 +92,8 @@ TRIES = {
     "write /home": lambda: make_in("/home"),
     "write /tmp": lambda: make_in("/tmp"),
     "write /var/lib/volcrypt": lambda: make_in("/var/lib/volcrypt"),
+    "write /var/log": lambda: make_in("/var/log"),
+    "write /var/log/volcrypt": lambda: make_in("/var/log/volcrypt"),
     "write /var/lib/volcrypt-helper": lambda: make_in("/var/lib/volcrypt-helper"),
     "write /run/volcrypt-helper/locks": lambda: make_in("/run/volcrypt-helper/locks"),
     "write /run/cryptsetup": lambda: make_in("/run/cryptsetup"),

@@ -16,7 +16,7 @@ CAP_IPC_LOCK, CAP_SYS_ADMIN = 14, 21
 # What belongs to the unit's life and not to its sandbox, or would do something else than run the probe once.
 NOT_FOR_THE_PROBE = r"^(Type|Exec\w+|Restart\w*|WatchdogSec|Requires|Wants|After|Before|StartLimit\w+|Also|WantedBy|.*CredentialEncrypted)="
 EVERYWHERE_REFUSED = {
-    "write /usr", "write /etc", "write /var/lib", "write /run/systemd/system", "write /run/udev",
+    "write /usr", "write /etc", "write /var/lib", "write /var/log", "write /run/systemd/system", "write /run/udev",
     "write /run/volcrypt", "write /home", "write /proc/sys",
     "write /sys", "write cgroups", "see what others have in /tmp", "see what root has in its home",
     "open /dev/kmsg", "open /dev/fuse", "set a user id bit", "map writable and executable", "make memory executable",
@@ -25,7 +25,7 @@ EVERYWHERE_REFUSED = {
     "AF_PACKET", "AF_VSOCK", "reach a public address",
 }
 EVERYWHERE_ALLOWED = {"write /tmp", "AF_UNIX", "lock 4 MiB of memory"}
-AGENT_ALLOWED = {"write /var/lib/volcrypt", "AF_INET", "AF_INET6", "reach a private address"}
+AGENT_ALLOWED = {"write /var/lib/volcrypt", "write /var/log/volcrypt", "AF_INET", "AF_INET6", "reach a private address"}
 AGENT_REFUSED = {
     "write /run",
     "write /var/lib/volcrypt-helper", "write /run/volcrypt-helper/locks", "write /run/cryptsetup", "read /proc/devices",
@@ -35,7 +35,7 @@ HELPER_ALLOWED = {
     "write /var/lib/volcrypt-helper", "write /run/volcrypt-helper/locks", "write /run/cryptsetup", "read /proc/devices",
     "open /dev/mapper/control", "open /dev/loop-control", "open a block device", "AF_NETLINK", "AF_ALG",
 }
-HELPER_REFUSED = {"write /var/lib/volcrypt", "AF_INET", "AF_INET6", "reach a private address"}
+HELPER_REFUSED = {"write /var/lib/volcrypt", "write /var/log/volcrypt", "AF_INET", "AF_INET6", "reach a private address"}
 
 
 def installed(unit):
