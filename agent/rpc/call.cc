@@ -17,6 +17,7 @@
 #include "agent/rpc/caller_of.h"
 #include "agent/rpc/caller_tokens.h"
 #include "agent/rpc/error.h"
+#include "agent/rpc/trace_of.h"
 #include "encryptors/reason.h"
 
 namespace volcrypt {
@@ -96,14 +97,16 @@ absl::Time CallDeadline(absl::Time now, absl::Time callers, absl::Duration confi
   return std::min(callers - room, now + configured);
 }
 
-grpc::Status CallRunner::Run(const grpc::ServerContext& context, const CallDescription& description,
+grpc::Status CallRunner::Run(grpc::ServerContext& context, const CallDescription& description,
                              absl::FunctionRef<absl::Status(Call&)> work) {
   if (!Begin()) {
     return ToRpcStatus(MakeError(Reason::kHelperUnavailable, "volcryptd is shutting down; try again when it is back"));
   }
   const absl::Cleanup end = [this] { End(); };
   const absl::Time start = absl::Now();
-  Call call{.deadline = CallDeadline(start, DeadlineOf(context), operation_timeout_)};
+  Call call{.deadline = CallDeadline(start, DeadlineOf(context), operation_timeout_),
+            .trace = TraceOf(context.client_metadata())};
+  context.AddTrailingMetadata(kRequestIdMetadata, call.trace.request_id);
   const absl::StatusOr<Caller> caller = CallerOf(context, peers_);
   const absl::Status outcome = RunAllowed(context, description, caller, call, work);
   // Nobody has asked for anything, so there is nothing to tell or to count.
@@ -144,6 +147,8 @@ LogFields CallRunner::Story(const CallDescription& description, const Call& call
     if (value.empty()) continue;
     fields.emplace_back(name, name == kKeyField ? ShownKeyId(value, outcome) : value.substr(0, kMaxLoggedBytes));
   }
+  fields.emplace_back("request_id", call.trace.request_id);
+  if (!call.trace.traceparent.empty()) fields.emplace_back("traceparent", call.trace.traceparent);
   for (const auto& [name, value] : call.results) {
     if (!value.empty()) fields.emplace_back(name, value);
   }

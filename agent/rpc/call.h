@@ -21,6 +21,7 @@
 #include "agent/caller_limit.h"
 #include "agent/current_access.h"
 #include "agent/keys/key_manager.h"
+#include "agent/keys/request_trace.h"
 #include "agent/log.h"
 #include "agent/metrics/observer.h"
 #include "agent/operation_slots.h"
@@ -43,9 +44,10 @@ struct Call {
   Role role = Role::kNone;
   absl::Time deadline;
   std::optional<CallerTokens> tokens;  // never for the log
-  LogFields results;                   // for log and audit
-  std::vector<std::string> warnings;   // likewise
-  OperationFacts facts;                // for whoever counts
+  RequestTrace trace;
+  LogFields results;                  // for log and audit
+  std::vector<std::string> warnings;  // likewise
+  OperationFacts facts;               // for whoever counts
   // To be called before a step that cannot be undone, with what it will do and on what, besides what the caller has
   // named: the audit has it then, whatever follows. An error forbids the step.
   std::function<absl::Status(std::string_view will, const LogFields& on_what)> before_lasting_step;
@@ -55,6 +57,7 @@ struct Call {
   KeyCall ForKeys() {
     KeyCall call(deadline, tokens ? &*tokens : nullptr);
     call.warnings = &warnings;
+    call.trace = &trace;
     return call;
   }
   void Warn(const std::vector<std::string>& more) { warnings.insert(warnings.end(), more.begin(), more.end()); }
@@ -68,7 +71,7 @@ struct Reporting {
 };
 
 // Runs every call the same way: who calls, may they, until when, the work itself, one log line, one count and one line
-// of the audit, the answer.
+// of the audit, the answer. The answer's metadata name the request (trace_of.h).
 // Thread-safe.
 class CallRunner {
  public:
@@ -87,7 +90,7 @@ class CallRunner {
         callers_key_calls_(max_calls_per_caller),
         callers_other_calls_(max_calls_per_caller) {}
 
-  grpc::Status Run(const grpc::ServerContext& context, const CallDescription& description,
+  grpc::Status Run(grpc::ServerContext& context, const CallDescription& description,
                    absl::FunctionRef<absl::Status(Call&)> work);
 
   // Refuses calls from now on and waits for those that run. False when some still run at the deadline.

@@ -34,6 +34,7 @@ class FakeKeyManager : public KeyManager {
   std::map<std::string, std::map<std::string, FirstUseRecord>> records;  // by key, then volume
   std::vector<std::string> calls;
   std::vector<std::string> callers;  // of each call: the caller's token, made up, "/" and the service's; else "agent"
+  std::vector<RequestTrace> traces;  // likewise
   std::vector<CheckStep> check_steps;
   std::vector<KeyCopy> imported;
   std::vector<KeyType> imported_types;
@@ -151,6 +152,7 @@ class FakeKeyManager : public KeyManager {
       const std::lock_guard lock(mutex_);
       calls.push_back(what);
       callers.push_back(CallerOf(call));
+      traces.push_back(call.trace == nullptr ? RequestTrace{} : *call.trace);
       if (!warning.empty() && call.warnings != nullptr) call.warnings->push_back(warning);
     }
     return hook ? hook(key_id) : absl::OkStatus();

@@ -54,7 +54,8 @@ TEST(AuditLine, IsAsTheManualShowsIt) {
   const LogFields asked = {{"volume", "3b9b0b42-6c1f-4f5e-9d6a-2f0f8a3c1d20"},
                            {"device", "/dev/sdc"},
                            {"key", "7f1c2a5e-0d3b-4b8a-8e59-6a1d4c9b2f11"},
-                           {"key_manager", "barbican"}};
+                           {"key_manager", "barbican"},
+                           {"request_id", "req-5d0f3a8e-2c4b-4f19-8b7d-9e6a1c0d4b32"}};
   AuditEvent event{.verb = "AttachVolume",
                    .caller = &caller,
                    .role = "compute",
