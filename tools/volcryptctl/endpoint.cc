@@ -18,8 +18,9 @@ namespace {
 
 constexpr absl::string_view kUnixScheme = "unix:";
 
-// gRPC knows unix:PATH and unix:///PATH.
-absl::string_view PathOf(absl::string_view endpoint) {
+}  // namespace
+
+absl::string_view SocketPathOf(absl::string_view endpoint) {
   absl::string_view path = absl::StripPrefix(endpoint, kUnixScheme);
   if (absl::StartsWith(path, "//")) path.remove_prefix(2);
   return path;
@@ -36,14 +37,12 @@ int ConnectErrno(absl::string_view path) {
   return error;
 }
 
-}  // namespace
-
 absl::Status CheckEndpoint(absl::string_view endpoint) {
-  if (!absl::StartsWith(endpoint, kUnixScheme) || PathOf(endpoint).empty()) {
+  if (!absl::StartsWith(endpoint, kUnixScheme) || SocketPathOf(endpoint).empty()) {
     return absl::InvalidArgumentError(absl::StrCat(
         "endpoint '", endpoint, "' is not of the form unix:PATH; this version speaks to unix sockets only"));
   }
-  if (PathOf(endpoint).size() >= sizeof(sockaddr_un::sun_path)) {
+  if (SocketPathOf(endpoint).size() >= sizeof(sockaddr_un::sun_path)) {
     return absl::InvalidArgumentError(absl::StrCat("endpoint '", endpoint, "' is longer than a socket's path may be (",
                                                    sizeof(sockaddr_un::sun_path) - 1, " bytes)"));
   }
@@ -51,7 +50,7 @@ absl::Status CheckEndpoint(absl::string_view endpoint) {
 }
 
 absl::Status ExplainUnreachable(const std::string& endpoint, absl::string_view grpc_message) {
-  return UnreachableError(endpoint, ConnectErrno(PathOf(endpoint)), grpc_message);
+  return UnreachableError(endpoint, ConnectErrno(SocketPathOf(endpoint)), grpc_message);
 }
 
 absl::Status UnreachableError(absl::string_view endpoint, int connect_errno, absl::string_view grpc_message) {
