@@ -10,6 +10,7 @@ void Apply(CLI::App& app, CLI::Option& option, const OptionRules& rules) {
   if (rules.required) option.required();
   if (!rules.one_of.empty()) option.check(CLI::IsMember(rules.one_of));
   if (!rules.needs.empty()) option.needs(app.get_option(rules.needs));
+  if (!rules.kind.empty()) option.type_name(rules.kind);
   if (!rules.excludes.empty()) option.excludes(app.get_option(rules.excludes));
 }
 

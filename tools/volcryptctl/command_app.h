@@ -21,6 +21,7 @@ struct OptionRules {
   std::vector<std::string> one_of;  // empty: anything
   std::string needs;                // another option that must be there too
   std::string excludes;             // another option that must not
+  std::string kind;                 // of its value, in the help; FILE also tells completions
 };
 
 // A command that describes itself. CLI11 is behind it and not in sight: it costs seconds in every file that includes

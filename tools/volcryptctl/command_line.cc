@@ -9,6 +9,7 @@
 #include "tools/volcryptctl/call_error.h"
 #include "tools/volcryptctl/command_app.h"
 #include "tools/volcryptctl/detach_command.h"
+#include "tools/volcryptctl/doctor/doctor_command.h"
 #include "tools/volcryptctl/endpoint.h"
 #include "tools/volcryptctl/extend_command.h"
 #include "tools/volcryptctl/forget_command.h"
@@ -75,6 +76,7 @@ void AddCommands(const CommandApp& app, Command& selected) {
   AddKeyCommand(app, selected);
   AddMaintenanceCommand(app, selected);
   AddHealthCommand(app, selected);
+  AddDoctorCommand(app, selected);
   AddVersionCommand(app, selected);
 }
 

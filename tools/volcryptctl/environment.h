@@ -13,6 +13,7 @@ namespace volcrypt::ctl {
 // What the process around volcryptctl is like; tests make their own.
 struct Environment {
   std::string default_endpoint{kDefaultEndpoint};
+  std::string root;      // before the paths of the host that doctor looks at; empty but in tests
   bool can_ask = false;  // somebody sits at a terminal and can answer questions
   bool error_is_terminal = false;
   std::function<std::optional<std::string>()> read_line = [] { return std::nullopt; };

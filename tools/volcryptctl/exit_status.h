@@ -25,6 +25,7 @@ enum class ExitStatus : int {
 inline constexpr absl::string_view kUsageReason = "USAGE";
 inline constexpr absl::string_view kNotConfirmedReason = "NOT_CONFIRMED";
 inline constexpr absl::string_view kUnreachableReason = "AGENT_UNREACHABLE";
+inline constexpr absl::string_view kHostFaultReason = "HOST_FAULT";
 
 inline constexpr absl::string_view kDomainNotFoundReason = "DOMAIN_NOT_FOUND";
 inline constexpr absl::string_view kDomainRefusedReason = "DOMAIN_REFUSED";
@@ -41,6 +42,7 @@ inline constexpr std::array kReasonExits = {
     ReasonExit{kDomainNotFoundReason, ExitStatus::kNotFound},
     ReasonExit{kDiskNotReleasedReason, ExitStatus::kInUse},
     ReasonExit{kDomainRefusedReason, ExitStatus::kRefused},
+    ReasonExit{kHostFaultReason, ExitStatus::kRefused},
     ReasonExit{"INVALID_FIELD", ExitStatus::kUsage},
     ReasonExit{"INVALID_VOLUME_ID", ExitStatus::kUsage},
     ReasonExit{"INVALID_KEY_ID", ExitStatus::kUsage},

@@ -39,6 +39,7 @@ absl::Status RunCommand(const CommandLine& line, std::ostream& out, std::ostream
                   .output = line.output,
                   .quiet = line.quiet,
                   .timeout = line.timeout,
+                  .endpoint = line.endpoint,
                   .yes = line.yes};
   if (absl::Status status = line.command(session); !status.ok()) return status;
   // A full disk or a closed pipe must not look like success.

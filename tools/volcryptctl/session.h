@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <ostream>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -22,6 +23,7 @@ struct Session {
   Output output = Output::kTable;
   bool quiet = false;                         // with tables: nothing but the essential value
   absl::Duration timeout = absl::Minutes(1);  // of each call
+  std::string endpoint;                       // where the client calls
   bool yes = false;                           // destructive commands need no confirmation
 };
 

@@ -76,8 +76,8 @@ TEST(ExitStatusTest, EveryReasonOfTheAgentIsInTheTableOnce) {
     EXPECT_EQ(rows.count(name), 1U) << name;
     EXPECT_EQ(Documented().count(name), 1U) << name;
   }
-  // Six reasons are volcryptctl's own.
-  EXPECT_EQ(rows.size(), static_cast<size_t>(kReasonCount) + 6);
+  // Seven reasons are volcryptctl's own.
+  EXPECT_EQ(rows.size(), static_cast<size_t>(kReasonCount) + 7);
 }
 
 TEST(ExitStatusTest, WithoutAReasonTheCodeDecides) {

@@ -11,7 +11,7 @@ TEST_F(HelpTest, EveryCommandDescribesItselfWithAnExample) {
   const std::vector<std::vector<std::string>> commands = {
       {},         {"attach"},  {"detach"},        {"list"},        {"show"},        {"extend"},        {"inspect"},
       {"forget"}, {"key"},     {"key", "create"}, {"key", "show"}, {"key", "copy"}, {"key", "delete"}, {"key", "check"},
-      {"health"}, {"version"}, {"maintenance"}};
+      {"health"}, {"version"}, {"maintenance"},   {"doctor"}};
   for (std::vector<std::string> args : commands) {
     std::string name = "volcryptctl";
     for (const std::string& word : args) name += " " + word;
