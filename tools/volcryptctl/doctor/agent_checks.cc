@@ -18,7 +18,7 @@ using grpc::health::v1::HealthCheckResponse;
 using Step = v1::CheckKeyManagerResponse::Step;
 
 constexpr const char* kStart =
-    "run \"systemctl restart volcryptd.socket volcryptd\" and read \"journalctl -u volcryptd -x\"";
+    R"(run "systemctl restart volcryptd.socket volcryptd" and read "journalctl -u volcryptd -x")";
 constexpr const char* kGiveRole = "give the user a role in an [[access]] table of volcryptd.toml, or run this as root";
 
 bool HasReason(const absl::Status& status, absl::string_view reason) { return ErrorInfoOf(status).reason() == reason; }

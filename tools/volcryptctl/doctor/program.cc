@@ -28,7 +28,7 @@ constexpr absl::Duration kAfterKill = absl::Seconds(1);
 
 std::string Find(const std::string& name) {
   for (const char* directory : kDirectories) {
-    const std::string path = absl::StrCat(directory, "/", name);
+    std::string path = absl::StrCat(directory, "/", name);
     if (::access(path.c_str(), X_OK) == 0) return path;
   }
   return "";
@@ -55,6 +55,7 @@ absl::StatusOr<pid_t> Spawn(const std::string& path, const std::vector<std::stri
   ::posix_spawnattr_setsigdefault(&attributes, &all);
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   std::vector<char*> arguments;
+  arguments.reserve(command.size() + 1);
   for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
   std::array<char*, 3> environment = {const_cast<char*>(kPath), const_cast<char*>(kLocale), nullptr};
