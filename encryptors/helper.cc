@@ -23,8 +23,9 @@
 namespace volcrypt {
 namespace {
 
-// A new connection's buffer is empty, so a short answer is written at once or never.
-constexpr absl::Duration kRefusalTimeout = absl::Milliseconds(20);
+// A new connection has an empty buffer, so a short answer is written at once: the time is for a machine that stands
+// still.
+constexpr absl::Duration kRefusalTimeout = absl::Seconds(1);
 constexpr absl::Duration kAcceptPause = absl::Milliseconds(100);
 // A spare that dies by itself has met something that the next one would meet too.
 constexpr absl::Duration kPauseAfterDeadSpare = absl::Seconds(10);

@@ -90,6 +90,11 @@ void AddTo(LogFields& fields, const Caller& caller) {
   }
 }
 
+void AddTo(LogFields& fields, const RequestTrace& trace) {
+  fields.emplace_back("request_id", trace.request_id);
+  if (!trace.traceparent.empty()) fields.emplace_back("traceparent", trace.traceparent);
+}
+
 }  // namespace
 
 absl::Time CallDeadline(absl::Time now, absl::Time callers, absl::Duration configured) {
@@ -147,8 +152,6 @@ LogFields CallRunner::Story(const CallDescription& description, const Call& call
     if (value.empty()) continue;
     fields.emplace_back(name, name == kKeyField ? ShownKeyId(value, outcome) : value.substr(0, kMaxLoggedBytes));
   }
-  fields.emplace_back("request_id", call.trace.request_id);
-  if (!call.trace.traceparent.empty()) fields.emplace_back("traceparent", call.trace.traceparent);
   for (const auto& [name, value] : call.results) {
     if (!value.empty()) fields.emplace_back(name, value);
   }
@@ -165,6 +168,7 @@ void CallRunner::LogOutcome(const CallDescription& description, const absl::Stat
   fields.emplace_back("duration_ms", absl::StrFormat("%.1f", absl::ToDoubleMilliseconds(took)));
   if (caller.ok()) AddTo(fields, *caller);
   fields.emplace_back("role", RoleName(call.role));
+  AddTo(fields, call.trace);
   if (!call.warnings.empty()) fields.emplace_back("warnings", absl::StrJoin(call.warnings, "; "));
   if (!outcome.ok()) fields.emplace_back("error", std::string(outcome.message()));
   log_.Write(level, VerbOf(description), fields);
@@ -174,6 +178,7 @@ absl::Status CallRunner::AuditBeforehand(const CallDescription& description, con
                                          std::string_view will, const LogFields& on_what) {
   LogFields about = Story(description, call, absl::OkStatus());
   about.insert(about.end(), on_what.begin(), on_what.end());
+  AddTo(about, call.trace);
   return audit_.WriteBefore({.verb = VerbOf(description),
                              .caller = &caller,
                              .role = RoleName(call.role),
@@ -186,10 +191,12 @@ absl::Status CallRunner::AuditBeforehand(const CallDescription& description, con
 void CallRunner::AuditOutcome(const CallDescription& description, const absl::StatusOr<Caller>& caller,
                               const Call& call, absl::Duration took, const absl::Status& outcome) {
   if (description.kind == CallKind::kRead && !IsDenial(outcome)) return;
+  LogFields about = Story(description, call, outcome);
+  AddTo(about, call.trace);
   audit_.WriteAfter({.verb = VerbOf(description),
                      .caller = caller.ok() ? &*caller : nullptr,
                      .role = RoleName(call.role),
-                     .about = Story(description, call, outcome),
+                     .about = std::move(about),
                      .will = "",
                      .outcome = outcome,
                      .took = took});

@@ -36,7 +36,7 @@ struct HttpRequest {
   std::string accept = "application/json";
   std::vector<SecretHeader> secret_headers;
   std::vector<std::pair<std::string, std::string>> headers;  // further ones, of plain text
-  std::string content_type;  // empty: no body
+  std::string content_type;                                  // empty: no body
   std::span<const uint8_t> body;
   size_t max_answer_bytes = size_t{64} * 1024;
   bool answer_is_secret = false;     // the body of status 200 goes into HttpAnswer::secret, that of others nowhere

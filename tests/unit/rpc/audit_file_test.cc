@@ -54,8 +54,8 @@ TEST(AuditLine, IsAsTheManualShowsIt) {
   const LogFields asked = {{"volume", "3b9b0b42-6c1f-4f5e-9d6a-2f0f8a3c1d20"},
                            {"device", "/dev/sdc"},
                            {"key", "7f1c2a5e-0d3b-4b8a-8e59-6a1d4c9b2f11"},
-                           {"key_manager", "barbican"},
-                           {"request_id", "req-5d0f3a8e-2c4b-4f19-8b7d-9e6a1c0d4b32"}};
+                           {"key_manager", "barbican"}};
+  const LogFields::value_type request = {"request_id", "req-5d0f3a8e-2c4b-4f19-8b7d-9e6a1c0d4b32"};
   AuditEvent event{.verb = "AttachVolume",
                    .caller = &caller,
                    .role = "compute",
@@ -64,11 +64,13 @@ TEST(AuditLine, IsAsTheManualShowsIt) {
                    .outcome = absl::OkStatus(),
                    .took = absl::ZeroDuration()};
   event.about.emplace_back("luks_uuid", "c0e5a1d4-93b7-4c55-8a54-1d3f5b7e9a02");
+  event.about.push_back(request);
   const std::string before = AuditLine(event, ExampleTime());
   event.will = "";
   event.took = absl::Milliseconds(184);
-  event.about.emplace_back("size_bytes", "1071644672");
+  event.about.back() = {"size_bytes", "1071644672"};
   event.about.emplace_back("formatted", "true");
+  event.about.push_back(request);
   const std::string after = AuditLine(event, ExampleTime() + absl::Milliseconds(171));
   EXPECT_EQ(ExamplesOfTheManual(), (Lines{before, after}));
 }

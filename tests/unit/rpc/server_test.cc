@@ -165,7 +165,8 @@ TEST_F(ServerTest, OneLinePerOperationSaysWhoDidWhatAndHowItEnded) {
   const std::string log = LogText();
   EXPECT_EQ(std::ranges::count(log, '\n'), 2) << log;
   EXPECT_NE(log.find("info DetachVolume volume=vol-1 was_attached=false reason=OK duration_ms="), std::string::npos);
-  EXPECT_NE(log.find(" uid=0 pid=" + std::to_string(getpid()) + " role=admin\n"), std::string::npos) << log;
+  EXPECT_NE(log.find(" uid=0 pid=" + std::to_string(getpid()) + " role=admin request_id=req-"), std::string::npos)
+      << log;
   EXPECT_NE(log.find("warning DetachVolume volume=../etc reason=INVALID_VOLUME_ID"), std::string::npos) << log;
 }
 

@@ -40,7 +40,7 @@ class ServerTraceTest : public RpcTest {
 TEST_F(ServerTraceTest, CallersNamesAreInLogAnswerAndRequestsToTheKeyManager) {
   EXPECT_EQ(AttachWith(kFormatted, {{"x-openstack-request-id", "req-1"}, {"traceparent", kTraceparent}}), "req-1");
   ASSERT_EQ(outcome_, "OK");
-  EXPECT_THAT(LogText(), HasSubstr(std::string(" request_id=req-1 traceparent=") + kTraceparent + " "));
+  EXPECT_THAT(LogText(), HasSubstr(std::string(" request_id=req-1 traceparent=") + kTraceparent + "\n"));
   ASSERT_FALSE(keys_->traces.empty());
   for (const RequestTrace& trace : keys_->traces) {
     EXPECT_EQ(trace.request_id, "req-1");
@@ -52,7 +52,7 @@ TEST_F(ServerTraceTest, CallWithoutANameGetsOneAlsoWhenItFails) {
   const std::string id = AttachWith("/dev/none", {});
   EXPECT_EQ(outcome_, "DEVICE_NOT_FOUND");
   EXPECT_THAT(id, StartsWith("req-"));
-  EXPECT_THAT(LogText(), HasSubstr(" request_id=" + id + " "));
+  EXPECT_THAT(LogText(), HasSubstr(" request_id=" + id + " error="));
   EXPECT_THAT(LogText(), Not(HasSubstr("traceparent")));
 }
 
