@@ -11,7 +11,7 @@ inline constexpr char kFixedKeyId[] = "00000000-0000-0000-0000-000000000000";
 
 inline constexpr size_t kMaxKeyIdBytes = 255;
 // What an id is made of, for messages.
-inline constexpr char kKeyIdCharacters[] = "letters, digits, \"_\", \".\", \":\" and \"-\"";
+inline constexpr char kKeyIdCharacters[] = R"(letters, digits, "_", ".", ":" and "-")";
 
 // Whether callers can name a key by this: 1 to kMaxKeyIdBytes of kKeyIdCharacters.
 bool IsKeyId(const std::string& id);
