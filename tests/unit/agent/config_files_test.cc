@@ -9,8 +9,9 @@
 #include <vector>
 
 #include "agent/config.h"
+#include "agent/config_result.h"
 #include "tests/unit/agent/config_errors.h"
-#include "tests/unit/agent/temp_directory.h"
+#include "tests/unit/temp_directory.h"
 
 namespace volcrypt {
 namespace {

@@ -21,8 +21,8 @@
 #include "helper_process.h"
 #include "samples.h"
 #include "shared_semaphore.h"
-#include "temporary_directory.h"
 #include "test_key.h"
+#include "tests/unit/temp_directory.h"
 
 namespace volcrypt {
 namespace {
@@ -196,26 +196,26 @@ TEST(HelperClient, IsThreadSafe) {
 // --- the real client and no helper ---
 
 TEST(HelperClient, AbsentSocketIsHelperUnavailable) {
-  const TemporaryDirectory directory;
-  const absl::Status status = HelperClient(directory / "none").Query("vol-1", Later()).status();
+  const TempDirectory directory;
+  const absl::Status status = HelperClient(directory.Path("none")).Query("vol-1", Later()).status();
   EXPECT_EQ(ReasonOf(status), Reason::kHelperUnavailable);
-  EXPECT_THAT(std::string(status.message()), HasSubstr(directory / "none"));
-  EXPECT_EQ(MetadataOf(status)["socket"], directory / "none");
+  EXPECT_THAT(std::string(status.message()), HasSubstr(directory.Path("none")));
+  EXPECT_EQ(MetadataOf(status)["socket"], directory.Path("none"));
 }
 
 TEST(HelperClient, SocketThatNobodyListensAtIsHelperUnavailable) {
-  const TemporaryDirectory directory;
-  ListeningSocket::Create(directory / "s", 0)->CloseInChild();
-  ASSERT_EQ(access((directory / "s").c_str(), F_OK), 0);
-  EXPECT_EQ(ReasonOf(HelperClient(directory / "s").Query("vol-1", Later()).status()), Reason::kHelperUnavailable);
+  const TempDirectory directory;
+  ListeningSocket::Create(directory.Path("s"), 0)->CloseInChild();
+  ASSERT_EQ(access(directory.Path("s").c_str(), F_OK), 0);
+  EXPECT_EQ(ReasonOf(HelperClient(directory.Path("s")).Query("vol-1", Later()).status()), Reason::kHelperUnavailable);
 }
 
 TEST(HelperClient, SocketOfAnotherUserIsHelperUnavailableAndSaysWhatToDo) {
-  const TemporaryDirectory directory;
-  const absl::StatusOr<ListeningSocket> listener = ListeningSocket::Create(directory / "s", 0);
+  const TempDirectory directory;
+  const absl::StatusOr<ListeningSocket> listener = ListeningSocket::Create(directory.Path("s"), 0);
   const int status = RunInChild([&] {
     if (setresuid(65534, 65534, 65534) != 0) return 2;
-    const absl::Status error = HelperClient(directory / "s").Query("vol-1", Later()).status();
+    const absl::Status error = HelperClient(directory.Path("s")).Query("vol-1", Later()).status();
     return HasReason(error, Reason::kHelperUnavailable) &&
                    std::string(error.message()).find("--peer-uid") != std::string::npos
                ? 0
@@ -230,21 +230,21 @@ TEST(HelperClient, PathThatIsTooLongForASocketIsHelperUnavailable) {
 }
 
 TEST(HelperClient, HelperThatDoesNotAcceptIsUnavailableWithinTheDeadline) {
-  const TemporaryDirectory directory;
-  const absl::StatusOr<ListeningSocket> listener = ListeningSocket::Create(directory / "s", 0);
+  const TempDirectory directory;
+  const absl::StatusOr<ListeningSocket> listener = ListeningSocket::Create(directory.Path("s"), 0);
   ASSERT_TRUE(listener.ok()) << listener.status();
   ASSERT_EQ(listen(listener->Fd(), 0), 0);  // room for one connection that nobody accepts
-  const UniqueFd first = ConnectTo(directory / "s");
+  const UniqueFd first = ConnectTo(directory.Path("s"));
   ASSERT_TRUE(first.IsValid());
-  const absl::Status status = HelperClient(directory / "s").Query("vol-1", absl::Now() + absl::Seconds(1)).status();
+  const absl::Status status = HelperClient(directory.Path("s")).Query("vol-1", absl::Now() + absl::Seconds(1)).status();
   EXPECT_EQ(ReasonOf(status), Reason::kHelperUnavailable) << status;
 }
 
 TEST(HelperClient, DeadlineThatHasPassedIsAnsweredWithoutConnecting) {
-  const TemporaryDirectory directory;
-  const absl::StatusOr<ListeningSocket> listener = ListeningSocket::Create(directory / "s", 0);
+  const TempDirectory directory;
+  const absl::StatusOr<ListeningSocket> listener = ListeningSocket::Create(directory.Path("s"), 0);
   ASSERT_TRUE(listener.ok()) << listener.status();
-  const absl::Status status = HelperClient(directory / "s").Forget("vol-1", absl::Now() - absl::Seconds(1));
+  const absl::Status status = HelperClient(directory.Path("s")).Forget("vol-1", absl::Now() - absl::Seconds(1));
   EXPECT_EQ(ReasonOf(status), Reason::kDeviceTimedOut);
   EXPECT_EQ(accept(listener->Fd(), nullptr, nullptr), -1);
 }
@@ -261,7 +261,7 @@ class OddPeer : public testing::Test {
       const UniqueFd connection(accept(listener_->Fd(), nullptr, nullptr));
       peer(connection.Get());
     });
-    return HelperClient(directory_ / "s").Query("vol-1", deadline).status();
+    return HelperClient(directory_.Path("s")).Query("vol-1", deadline).status();
   }
 
   static void ReadRequest(int socket) {
@@ -271,8 +271,8 @@ class OddPeer : public testing::Test {
 
   static void Reply(int socket, const std::string& bytes) { EXPECT_TRUE(WriteFrame(socket, bytes, Later()).ok()); }
 
-  TemporaryDirectory directory_;
-  absl::StatusOr<ListeningSocket> listener_ = ListeningSocket::Create(directory_ / "s", 0);
+  TempDirectory directory_;
+  absl::StatusOr<ListeningSocket> listener_ = ListeningSocket::Create(directory_.Path("s"), 0);
 };
 
 TEST_F(OddPeer, IsToldHowMuchTimeIsLeft) {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "temporary_directory.h"
+#include "tests/unit/temp_directory.h"
 
 namespace volcrypt {
 namespace {
@@ -51,10 +51,10 @@ TEST(HelperCommandLine, EveryOptionIsTaken) {
 }
 
 TEST(HelperCommandLine, PeerCanBeNamed) {
-  const TemporaryDirectory directory;
-  std::ofstream(directory / "passwd") << "root:x:0:0::/root:/bin/sh\nvolcrypt:x:998:997::/:/usr/sbin/nologin\n";
-  EXPECT_EQ(Parse({"--peer-uid", "volcrypt"}, directory / "passwd")->peer_uid, 998U);
-  const absl::Status unknown = Parse({"--peer-uid", "nova"}, directory / "passwd").status();
+  const TempDirectory directory;
+  std::ofstream(directory.Path("passwd")) << "root:x:0:0::/root:/bin/sh\nvolcrypt:x:998:997::/:/usr/sbin/nologin\n";
+  EXPECT_EQ(Parse({"--peer-uid", "volcrypt"}, directory.Path("passwd"))->peer_uid, 998U);
+  const absl::Status unknown = Parse({"--peer-uid", "nova"}, directory.Path("passwd")).status();
   EXPECT_THAT(std::string(unknown.message()), HasSubstr("nova"));
 }
 

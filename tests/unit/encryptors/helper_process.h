@@ -14,9 +14,9 @@
 
 #include "encryptors/helper.h"
 #include "encryptors/listening_socket.h"
-#include "temporary_directory.h"
 #include "tests/fakes/fake_encryptor.h"
 #include "tests/unit/eventually.h"
+#include "tests/unit/temp_directory.h"
 
 namespace volcrypt {
 
@@ -29,7 +29,7 @@ class HelperProcess {
   // `at_start` runs in the new process, before the loop.
   explicit HelperProcess(
       Prepare prepare, HelperOptions options = {}, const std::function<void()>& at_start = [] {})
-      : socket_path_(directory_ / "socket") {
+      : socket_path_(directory_.Path("socket")) {
     absl::StatusOr<ListeningSocket> listener = ListeningSocket::Create(socket_path_, options.peer_uid);
     if (!listener.ok()) abort();
     Start(std::move(prepare), std::move(options), *std::move(listener), at_start);
@@ -93,7 +93,7 @@ class HelperProcess {
     listener.CloseInChild();
   }
 
-  TemporaryDirectory directory_;
+  TempDirectory directory_;
   std::string socket_path_;
   pid_t pid_ = -1;
 };

@@ -21,7 +21,7 @@
 #include "encryptors/listening_socket.h"
 #include "encryptors/reason.h"
 #include "helper_process.h"
-#include "temporary_directory.h"
+#include "tests/unit/temp_directory.h"
 
 namespace volcrypt {
 namespace {
@@ -51,8 +51,8 @@ class HelperProgram : public testing::Test {
       std::vector<std::string> arguments, const std::function<void()>& before_exec = [] {}) {
     pid_ = fork();
     if (pid_ != 0) return;
-    if (freopen((directory_ / "out").c_str(), "w", stdout) == nullptr ||
-        freopen((directory_ / "err").c_str(), "w", stderr) == nullptr) {
+    if (freopen(directory_.Path("out").c_str(), "w", stdout) == nullptr ||
+        freopen(directory_.Path("err").c_str(), "w", stderr) == nullptr) {
       _exit(98);
     }
     before_exec();
@@ -65,17 +65,17 @@ class HelperProgram : public testing::Test {
   }
 
   std::vector<std::string> Directories() const {
-    return {"--state", directory_ / "state", "--lock-dir", directory_ / "run/locks"};
+    return {"--state", directory_.Path("state"), "--lock-dir", directory_.Path("run/locks")};
   }
   std::vector<std::string> WithSocket() const {
     std::vector<std::string> arguments = Directories();
-    arguments.insert(arguments.end(), {"--socket", directory_ / "s"});
+    arguments.insert(arguments.end(), {"--socket", directory_.Path("s")});
     return arguments;
   }
 
   // A query that any helper answers: without device-mapper the answer is an error of the worker's, which will do.
   bool Answers() {
-    const absl::Status status = HelperClient(directory_ / "s").Query("vol-1", Later()).status();
+    const absl::Status status = HelperClient(directory_.Path("s")).Query("vol-1", Later()).status();
     return !HasReason(status, Reason::kHelperUnavailable);
   }
 
@@ -86,10 +86,10 @@ class HelperProgram : public testing::Test {
     return status;
   }
 
-  std::string Output() const { return Contents(directory_ / "out"); }
-  std::string Errors() const { return Contents(directory_ / "err"); }
+  std::string Output() const { return Contents(directory_.Path("out")); }
+  std::string Errors() const { return Contents(directory_.Path("err")); }
 
-  TemporaryDirectory directory_;
+  TempDirectory directory_;
   std::string program_ = VOLCRYPT_HELPER;
   pid_t pid_ = -1;
 };
@@ -99,7 +99,7 @@ TEST_F(HelperProgram, ServesAtItsSocketAndEndsCleanly) {
   ASSERT_TRUE(Eventually([&] { return Answers(); })) << Errors();
   kill(pid_, SIGTERM);
   EXPECT_TRUE(ExitedWith(WaitForEnd(), 0));
-  EXPECT_NE(access((directory_ / "s").c_str(), F_OK), 0);
+  EXPECT_NE(access(directory_.Path("s").c_str(), F_OK), 0);
   EXPECT_THAT(Output(), IsEmpty());
   EXPECT_THAT(Errors(), IsEmpty());
 }
@@ -107,7 +107,7 @@ TEST_F(HelperProgram, ServesAtItsSocketAndEndsCleanly) {
 TEST_F(HelperProgram, WritesNothingAboutMalformedRequests) {
   Start(WithSocket());
   ASSERT_TRUE(Eventually([&] { return Answers(); })) << Errors();
-  const absl::Status status = HelperClient(directory_ / "s").Inspect("/not/utf-8/\xE4", Later()).status();
+  const absl::Status status = HelperClient(directory_.Path("s")).Inspect("/not/utf-8/\xE4", Later()).status();
   EXPECT_EQ(ReasonOf(status), Reason::kInvalidField) << status;
   EXPECT_THAT(Errors(), IsEmpty());
 }
@@ -117,7 +117,7 @@ TEST_F(HelperProgram, MakesItsDirectoriesForRootAlone) {
   ASSERT_TRUE(Eventually([&] { return Answers(); })) << Errors();
   for (const char* const name : {"state", "run/locks"}) {
     struct stat found = {};
-    ASSERT_EQ(stat((directory_ / name).c_str(), &found), 0) << name;
+    ASSERT_EQ(stat(directory_.Path(name).c_str(), &found), 0) << name;
     EXPECT_EQ(found.st_mode, static_cast<mode_t>(S_IFDIR | 0700)) << name;
   }
 }
@@ -138,7 +138,7 @@ TEST_F(HelperProgram, HasNoCoreFilesAndIsNotDumpable) {
 }
 
 TEST_F(HelperProgram, ServesAtAnInheritedSocket) {
-  const absl::StatusOr<ListeningSocket> listener = ListeningSocket::Create(directory_ / "s", 0);
+  const absl::StatusOr<ListeningSocket> listener = ListeningSocket::Create(directory_.Path("s"), 0);
   ASSERT_TRUE(listener.ok()) << listener.status();
   const int inherited = dup(listener->Fd());  // not closed on exec
   std::vector<std::string> arguments = Directories();
@@ -148,11 +148,11 @@ TEST_F(HelperProgram, ServesAtAnInheritedSocket) {
   EXPECT_TRUE(Answers()) << Errors();
   kill(pid_, SIGTERM);
   EXPECT_TRUE(ExitedWith(WaitForEnd(), 0));
-  EXPECT_EQ(access((directory_ / "s").c_str(), F_OK), 0);
+  EXPECT_EQ(access(directory_.Path("s").c_str(), F_OK), 0);
 }
 
 TEST_F(HelperProgram, ServesAtASocketThatSystemdPassed) {
-  const absl::StatusOr<ListeningSocket> listener = ListeningSocket::Create(directory_ / "s", 0);
+  const absl::StatusOr<ListeningSocket> listener = ListeningSocket::Create(directory_.Path("s"), 0);
   ASSERT_TRUE(listener.ok()) << listener.status();
   Start(Directories(), [&] {
     if (dup2(listener->Fd(), 3) != 3 || fcntl(3, F_SETFD, 0) != 0) _exit(97);
@@ -175,17 +175,17 @@ TEST_F(HelperProgram, UnknownOptionIsAUsageError) {
 }
 
 TEST_F(HelperProgram, StateThatOthersCanWriteIsRefused) {
-  ASSERT_EQ(mkdir((directory_ / "state").c_str(), 0700), 0);
-  ASSERT_EQ(chmod((directory_ / "state").c_str(), 0777), 0);
+  ASSERT_EQ(mkdir(directory_.Path("state").c_str(), 0700), 0);
+  ASSERT_EQ(chmod(directory_.Path("state").c_str(), 0777), 0);
   Start(WithSocket());
   EXPECT_TRUE(ExitedWith(WaitForEnd(), 1));
-  EXPECT_THAT(Errors(), HasSubstr(directory_ / "state"));
-  EXPECT_NE(access((directory_ / "s").c_str(), F_OK), 0);
+  EXPECT_THAT(Errors(), HasSubstr(directory_.Path("state")));
+  EXPECT_NE(access(directory_.Path("s").c_str(), F_OK), 0);
 }
 
 TEST_F(HelperProgram, WithoutRootItSaysSo) {
   // The build directory may be closed to others.
-  program_ = directory_ / "volcrypt-helper";
+  program_ = directory_.Path("volcrypt-helper");
   std::filesystem::copy_file(VOLCRYPT_HELPER, program_);
   ASSERT_EQ(chmod(directory_.Path().c_str(), 0755), 0);
   ASSERT_EQ(chmod(program_.c_str(), 0755), 0);

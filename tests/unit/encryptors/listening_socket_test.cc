@@ -13,7 +13,7 @@
 #include <string>
 
 #include "child_process.h"
-#include "temporary_directory.h"
+#include "tests/unit/temp_directory.h"
 
 namespace volcrypt {
 namespace {
@@ -29,53 +29,53 @@ struct stat StatOf(const std::string& path) {
 bool Exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
 
 TEST(ListeningSocket, IsMadeForItsOwnerAlone) {
-  const TemporaryDirectory directory;
+  const TempDirectory directory;
   const mode_t before = umask(0);
-  const absl::StatusOr<ListeningSocket> listener = ListeningSocket::Create(directory / "s", 4242);
+  const absl::StatusOr<ListeningSocket> listener = ListeningSocket::Create(directory.Path("s"), 4242);
   EXPECT_EQ(umask(before), 0U);
   ASSERT_TRUE(listener.ok()) << listener.status();
-  const struct stat found = StatOf(directory / "s");
+  const struct stat found = StatOf(directory.Path("s"));
   EXPECT_EQ(found.st_mode, static_cast<mode_t>(S_IFSOCK | 0600));
   EXPECT_EQ(found.st_uid, 4242U);
 }
 
 TEST(ListeningSocket, DoesNotBlockAndIsNotInherited) {
-  const TemporaryDirectory directory;
-  const absl::StatusOr<ListeningSocket> listener = ListeningSocket::Create(directory / "s", 0);
+  const TempDirectory directory;
+  const absl::StatusOr<ListeningSocket> listener = ListeningSocket::Create(directory.Path("s"), 0);
   ASSERT_TRUE(listener.ok()) << listener.status();
   EXPECT_NE(fcntl(listener->Fd(), F_GETFL) & O_NONBLOCK, 0);
   EXPECT_EQ(fcntl(listener->Fd(), F_GETFD), FD_CLOEXEC);
 }
 
 TEST(ListeningSocket, ReplacesWhatADeadPredecessorLeft) {
-  const TemporaryDirectory directory;
-  ListeningSocket::Create(directory / "s", 0)->CloseInChild();
-  ASSERT_TRUE(Exists(directory / "s"));
-  const absl::StatusOr<ListeningSocket> listener = ListeningSocket::Create(directory / "s", 0);
+  const TempDirectory directory;
+  ListeningSocket::Create(directory.Path("s"), 0)->CloseInChild();
+  ASSERT_TRUE(Exists(directory.Path("s")));
+  const absl::StatusOr<ListeningSocket> listener = ListeningSocket::Create(directory.Path("s"), 0);
   EXPECT_TRUE(listener.ok()) << listener.status();
 }
 
 TEST(ListeningSocket, DoesNotReplaceOneThatIsInUse) {
-  const TemporaryDirectory directory;
-  const absl::StatusOr<ListeningSocket> first = ListeningSocket::Create(directory / "s", 0);
-  const absl::Status second = ListeningSocket::Create(directory / "s", 0).status();
+  const TempDirectory directory;
+  const absl::StatusOr<ListeningSocket> first = ListeningSocket::Create(directory.Path("s"), 0);
+  const absl::Status second = ListeningSocket::Create(directory.Path("s"), 0).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(second)) << second;
   EXPECT_THAT(std::string(second.message()), HasSubstr("already listens"));
 }
 
 TEST(ListeningSocket, DoesNotReplaceAFile) {
-  const TemporaryDirectory directory;
-  std::ofstream(directory / "s") << "precious";
-  EXPECT_FALSE(ListeningSocket::Create(directory / "s", 0).ok());
-  EXPECT_TRUE(S_ISREG(StatOf(directory / "s").st_mode));
+  const TempDirectory directory;
+  std::ofstream(directory.Path("s")) << "precious";
+  EXPECT_FALSE(ListeningSocket::Create(directory.Path("s"), 0).ok());
+  EXPECT_TRUE(S_ISREG(StatOf(directory.Path("s")).st_mode));
 }
 
 TEST(ListeningSocket, DoesNotFollowALinkToAFile) {
-  const TemporaryDirectory directory;
-  std::ofstream(directory / "file") << "precious";
-  ASSERT_EQ(symlink((directory / "file").c_str(), (directory / "s").c_str()), 0);
-  EXPECT_FALSE(ListeningSocket::Create(directory / "s", 0).ok());
-  EXPECT_TRUE(Exists(directory / "file"));
+  const TempDirectory directory;
+  std::ofstream(directory.Path("file")) << "precious";
+  ASSERT_EQ(symlink(directory.Path("file").c_str(), directory.Path("s").c_str()), 0);
+  EXPECT_FALSE(ListeningSocket::Create(directory.Path("s"), 0).ok());
+  EXPECT_TRUE(Exists(directory.Path("file")));
 }
 
 TEST(ListeningSocket, PathMustFit) {
@@ -89,24 +89,24 @@ TEST(ListeningSocket, MissingDirectoryIsNamed) {
 }
 
 TEST(ListeningSocket, CloseRemovesItsPath) {
-  const TemporaryDirectory directory;
-  absl::StatusOr<ListeningSocket> listener = ListeningSocket::Create(directory / "s", 0);
+  const TempDirectory directory;
+  absl::StatusOr<ListeningSocket> listener = ListeningSocket::Create(directory.Path("s"), 0);
   listener->Close();
-  EXPECT_FALSE(Exists(directory / "s"));
+  EXPECT_FALSE(Exists(directory.Path("s")));
 }
 
 TEST(ListeningSocket, CloseLeavesASuccessorsSocket) {
-  const TemporaryDirectory directory;
-  absl::StatusOr<ListeningSocket> listener = ListeningSocket::Create(directory / "s", 0);
-  ASSERT_EQ(rename((directory / "s").c_str(), (directory / "old").c_str()), 0);
-  const absl::StatusOr<ListeningSocket> successor = ListeningSocket::Create(directory / "s", 0);
+  const TempDirectory directory;
+  absl::StatusOr<ListeningSocket> listener = ListeningSocket::Create(directory.Path("s"), 0);
+  ASSERT_EQ(rename(directory.Path("s").c_str(), directory.Path("old").c_str()), 0);
+  const absl::StatusOr<ListeningSocket> successor = ListeningSocket::Create(directory.Path("s"), 0);
   listener->Close();
-  EXPECT_TRUE(Exists(directory / "s"));
+  EXPECT_TRUE(Exists(directory.Path("s")));
 }
 
 TEST(ListeningSocket, AdoptsAListeningSocketAndNeverRemovesIt) {
-  const TemporaryDirectory directory;
-  const absl::StatusOr<ListeningSocket> parents = ListeningSocket::Create(directory / "s", 0);
+  const TempDirectory directory;
+  const absl::StatusOr<ListeningSocket> parents = ListeningSocket::Create(directory.Path("s"), 0);
   const int fd = dup(parents->Fd());
   ASSERT_EQ(fcntl(fd, F_SETFL, 0), 0);
   absl::StatusOr<ListeningSocket> adopted = ListeningSocket::Adopt(fd);
@@ -114,7 +114,7 @@ TEST(ListeningSocket, AdoptsAListeningSocketAndNeverRemovesIt) {
   EXPECT_NE(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
   EXPECT_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
   adopted->Close();
-  EXPECT_TRUE(Exists(directory / "s"));
+  EXPECT_TRUE(Exists(directory.Path("s")));
 }
 
 TEST(ListeningSocket, AdoptsNothingElse) {
@@ -133,9 +133,9 @@ TEST(ListeningSocket, AdoptsNothingElse) {
 
 // What systemd does before it starts a service: the socket as descriptor 3, and the environment.
 int StatusFromSystemd(const std::string& count, pid_t pid_offset) {
-  const TemporaryDirectory directory;
+  const TempDirectory directory;
   return RunInChild([&] {
-    const absl::StatusOr<ListeningSocket> listener = ListeningSocket::Create(directory / "s", 0);
+    const absl::StatusOr<ListeningSocket> listener = ListeningSocket::Create(directory.Path("s"), 0);
     if (!listener.ok() || (listener->Fd() != 3 && dup2(listener->Fd(), 3) != 3)) return 99;
     setenv("LISTEN_PID", std::to_string(getpid() + pid_offset).c_str(), 1);
     setenv("LISTEN_FDS", count.c_str(), 1);

@@ -9,7 +9,7 @@
 #include <fstream>
 #include <string>
 
-#include "temporary_directory.h"
+#include "tests/unit/temp_directory.h"
 
 namespace volcrypt {
 namespace {
@@ -23,9 +23,9 @@ mode_t ModeOf(const std::string& path) {
 }
 
 TEST(PrivateDirectory, IsMadeForRootAloneWhateverTheUmask) {
-  const TemporaryDirectory directory;
+  const TempDirectory directory;
   for (const mode_t mask : {0000, 0077, 0777}) {
-    const std::string path = directory / ("d" + std::to_string(mask));
+    const std::string path = directory.Path("d" + std::to_string(mask));
     const mode_t before = umask(mask);
     const absl::Status status = EnsurePrivateDirectory(path);
     umask(before);
@@ -35,56 +35,56 @@ TEST(PrivateDirectory, IsMadeForRootAloneWhateverTheUmask) {
 }
 
 TEST(PrivateDirectory, MissingParentsAreMadeAndCanBeEntered) {
-  const TemporaryDirectory directory;
-  ASSERT_TRUE(EnsurePrivateDirectory(directory / "a/b/c").ok());
-  EXPECT_EQ(ModeOf(directory / "a"), 0755U);
-  EXPECT_EQ(ModeOf(directory / "a/b"), 0755U);
-  EXPECT_EQ(ModeOf(directory / "a/b/c"), 0700U);
+  const TempDirectory directory;
+  ASSERT_TRUE(EnsurePrivateDirectory(directory.Path("a/b/c")).ok());
+  EXPECT_EQ(ModeOf(directory.Path("a")), 0755U);
+  EXPECT_EQ(ModeOf(directory.Path("a/b")), 0755U);
+  EXPECT_EQ(ModeOf(directory.Path("a/b/c")), 0700U);
 }
 
 TEST(PrivateDirectory, ExistingOneIsLeftAsItIs) {
-  const TemporaryDirectory directory;
-  ASSERT_EQ(mkdir((directory / "d").c_str(), 0), 0);
-  ASSERT_EQ(chmod((directory / "d").c_str(), 0755), 0);
-  std::ofstream(directory / "d/record") << "x";
-  EXPECT_TRUE(EnsurePrivateDirectory(directory / "d").ok());
-  EXPECT_EQ(ModeOf(directory / "d"), 0755U);
-  EXPECT_TRUE(std::filesystem::exists(directory / "d/record"));
+  const TempDirectory directory;
+  ASSERT_EQ(mkdir(directory.Path("d").c_str(), 0), 0);
+  ASSERT_EQ(chmod(directory.Path("d").c_str(), 0755), 0);
+  std::ofstream(directory.Path("d/record")) << "x";
+  EXPECT_TRUE(EnsurePrivateDirectory(directory.Path("d")).ok());
+  EXPECT_EQ(ModeOf(directory.Path("d")), 0755U);
+  EXPECT_TRUE(std::filesystem::exists(directory.Path("d/record")));
 }
 
 TEST(PrivateDirectory, OneThatOthersCanWriteIsRefused) {
-  const TemporaryDirectory directory;
-  ASSERT_EQ(mkdir((directory / "d").c_str(), 0700), 0);
+  const TempDirectory directory;
+  ASSERT_EQ(mkdir(directory.Path("d").c_str(), 0700), 0);
   for (const mode_t mode : {0770, 0720, 0702, 01777}) {
-    ASSERT_EQ(chmod((directory / "d").c_str(), mode), 0);
-    const absl::Status status = EnsurePrivateDirectory(directory / "d");
+    ASSERT_EQ(chmod(directory.Path("d").c_str(), mode), 0);
+    const absl::Status status = EnsurePrivateDirectory(directory.Path("d"));
     EXPECT_TRUE(absl::IsFailedPrecondition(status)) << std::oct << mode;
-    EXPECT_THAT(std::string(status.message()), HasSubstr(directory / "d"));
+    EXPECT_THAT(std::string(status.message()), HasSubstr(directory.Path("d")));
   }
 }
 
 TEST(PrivateDirectory, OneOfAnotherUserIsRefused) {
-  const TemporaryDirectory directory;
-  ASSERT_EQ(mkdir((directory / "d").c_str(), 0700), 0);
-  ASSERT_EQ(chown((directory / "d").c_str(), 65534, 65534), 0);
-  const absl::Status status = EnsurePrivateDirectory(directory / "d");
+  const TempDirectory directory;
+  ASSERT_EQ(mkdir(directory.Path("d").c_str(), 0700), 0);
+  ASSERT_EQ(chown(directory.Path("d").c_str(), 65534, 65534), 0);
+  const absl::Status status = EnsurePrivateDirectory(directory.Path("d"));
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("65534"));
 }
 
 TEST(PrivateDirectory, LinkToAnothersDirectoryIsRefused) {
-  const TemporaryDirectory directory;
-  ASSERT_EQ(mkdir((directory / "d").c_str(), 0700), 0);
-  ASSERT_EQ(chown((directory / "d").c_str(), 65534, 65534), 0);
-  ASSERT_EQ(symlink((directory / "d").c_str(), (directory / "link").c_str()), 0);
-  EXPECT_FALSE(EnsurePrivateDirectory(directory / "link").ok());
+  const TempDirectory directory;
+  ASSERT_EQ(mkdir(directory.Path("d").c_str(), 0700), 0);
+  ASSERT_EQ(chown(directory.Path("d").c_str(), 65534, 65534), 0);
+  ASSERT_EQ(symlink(directory.Path("d").c_str(), directory.Path("link").c_str()), 0);
+  EXPECT_FALSE(EnsurePrivateDirectory(directory.Path("link")).ok());
 }
 
 TEST(PrivateDirectory, FileInItsPlaceIsRefused) {
-  const TemporaryDirectory directory;
-  std::ofstream(directory / "d") << "x";
-  EXPECT_FALSE(EnsurePrivateDirectory(directory / "d").ok());
-  EXPECT_FALSE(EnsurePrivateDirectory(directory / "d/e").ok());
+  const TempDirectory directory;
+  std::ofstream(directory.Path("d")) << "x";
+  EXPECT_FALSE(EnsurePrivateDirectory(directory.Path("d")).ok());
+  EXPECT_FALSE(EnsurePrivateDirectory(directory.Path("d/e")).ok());
 }
 
 TEST(PrivateDirectory, PathMustBeAbsolute) {

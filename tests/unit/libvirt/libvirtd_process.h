@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "tests/unit/temp_directory.h"
+
 namespace volcrypt {
 
 // A libvirtd of its own in session mode, all of whose state is in a directory that goes with it.
@@ -17,14 +19,14 @@ class LibvirtdProcess {
   void Stop();  // SIGSTOP: the kernel accepts connections, and nobody answers
   void Continue();
 
-  std::string Socket() const { return directory_ + "/run/libvirt/libvirt-sock"; }
+  std::string Socket() const { return directory_.Path("run/libvirt/libvirt-sock"); }
   std::string Uri() const { return "secret:///session?socket=" + Socket(); }
-  std::string SecretsDirectory() const { return directory_ + "/config/libvirt/secrets"; }
+  std::string SecretsDirectory() const { return directory_.Path("config/libvirt/secrets"); }
 
  private:
   void PrepareDirectory();
 
-  std::string directory_;
+  TempDirectory directory_;
   pid_t pid_ = -1;
 };
 

@@ -16,9 +16,10 @@
 #include "absl/strings/str_split.h"
 #include "agent/audit.h"
 #include "encryptors/reason.h"
+#include "encryptors/unique_fd.h"
 #include "nlohmann/json.hpp"
 #include "tests/fakes/fake_observer.h"
-#include "tests/unit/agent/temp_directory.h"
+#include "tests/unit/temp_directory.h"
 
 namespace volcrypt {
 namespace {
@@ -63,6 +64,7 @@ TEST(AuditLine, IsAsTheManualShowsIt) {
                    .will = "formats the blank device",
                    .outcome = absl::OkStatus(),
                    .took = absl::ZeroDuration()};
+  event.about.emplace_back("device_identity", "8:32 wwid=naa.600140512345");
   event.about.emplace_back("luks_uuid", "c0e5a1d4-93b7-4c55-8a54-1d3f5b7e9a02");
   event.about.push_back(request);
   const std::string before = AuditLine(event, ExampleTime());

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/unit/agent/temp_directory.h"
+#include "tests/unit/temp_directory.h"
 
 namespace volcrypt {
 namespace {

@@ -7,8 +7,8 @@
 
 #include <algorithm>
 
-#include "tests/unit/agent/temp_directory.h"
 #include "tests/unit/rpc/in_child.h"
+#include "tests/unit/temp_directory.h"
 
 namespace volcrypt {
 namespace {

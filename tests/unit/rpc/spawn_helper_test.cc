@@ -13,9 +13,9 @@
 #include <sstream>
 
 #include "encryptors/unique_fd.h"
-#include "tests/unit/agent/temp_directory.h"
 #include "tests/unit/eventually.h"
 #include "tests/unit/rpc/in_child.h"
+#include "tests/unit/temp_directory.h"
 
 namespace volcrypt {
 namespace {

@@ -10,7 +10,7 @@
 #include <string>
 
 #include "encryptors/unique_fd.h"
-#include "tests/unit/agent/temp_directory.h"
+#include "tests/unit/temp_directory.h"
 
 namespace volcrypt {
 namespace {

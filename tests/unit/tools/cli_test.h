@@ -1,6 +1,5 @@
 #pragma once
 
-#include <filesystem>
 #include <optional>
 #include <ostream>
 #include <sstream>
@@ -10,6 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
+#include "tests/unit/temp_directory.h"
 #include "tests/unit/tools/fake_agent.h"
 #include "tests/unit/tools/watched_buffer.h"
 #include "tools/volcryptctl/run.h"
@@ -35,15 +35,11 @@ class CliTest : public testing::Test {
   };
 
   void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "volcryptctl.XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    directory_ = pattern;
-    environment_.default_endpoint = "unix:" + directory_.string() + "/agent.sock";
+    environment_.default_endpoint = "unix:" + directory_.Path("agent.sock");
     environment_.interrupt = &interrupt_;
     agent_.Serve(environment_.default_endpoint);
     ASSERT_TRUE(agent_.serving());
   }
-  void TearDown() override { std::filesystem::remove_all(directory_); }
 
   Result Run(const std::vector<std::string>& args) {
     std::ostringstream out;
@@ -62,7 +58,7 @@ class CliTest : public testing::Test {
     };
   }
 
-  std::filesystem::path directory_;
+  TempDirectory directory_;
   FakeAgent agent_;
   Interrupt interrupt_;
   WatchedBuffer err_;

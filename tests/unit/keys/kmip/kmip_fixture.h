@@ -13,8 +13,8 @@
 #include "tests/fakes/fake_kmip_server.h"
 #include "tests/fakes/test_certificates.h"
 #include "tests/unit/agent/outcome.h"
-#include "tests/unit/encryptors/temporary_directory.h"
 #include "tests/unit/encryptors/test_key.h"
+#include "tests/unit/temp_directory.h"
 
 namespace volcrypt {
 
@@ -47,7 +47,7 @@ class KmipTest : public ::testing::Test {
 
   static KeyCall Soon() { return absl::Now() + absl::Seconds(20); }
 
-  TemporaryDirectory directory_;
+  TempDirectory directory_;
   TestCertificates certificates_{directory_.Path()};
   const CertificateFiles client_ =
       certificates_.Issue({.common_name = "compute", .alternative_names = "", .usage = "clientAuth"});

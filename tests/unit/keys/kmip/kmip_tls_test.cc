@@ -78,7 +78,7 @@ TEST_F(KmipTlsTest, AClientsCertificateIsNoServers) {
 }
 
 TEST_F(KmipTlsTest, AnUnknownAuthorityIsRefused) {
-  const TemporaryDirectory other_directory;
+  const TempDirectory other_directory;
   TestCertificates other(other_directory.Path());
   EXPECT_THAT(ProblemWith({.files = other.Issue({.common_name = "server", .alternative_names = "DNS:localhost"}),
                            .client_authority = certificates_.AuthorityFile()}),
@@ -111,7 +111,7 @@ TEST_F(KmipTlsTest, AServerMayWantNoCertificate) {
 
 // TLS 1.2 says so in the handshake, TLS 1.3 after it.
 TEST_F(KmipTlsTest, AServersRefusalOfOurCertificateIsToldAsThat) {
-  const TemporaryDirectory other_directory;
+  const TempDirectory other_directory;
   TestCertificates other(other_directory.Path());
   const CertificateFiles unknown =
       other.Issue({.common_name = "compute", .alternative_names = "", .usage = "clientAuth"});
@@ -137,13 +137,13 @@ TEST_F(KmipTlsTest, AServersRefusalOfOurCertificateIsToldAsThat) {
 TEST_F(KmipTlsTest, FilesThatCannotBeUsedAreNamed) {
   const KmipConfig good = ConfigFor({"localhost:1"});
   KmipConfig config = good;
-  config.client_certificate = directory_ / "missing.crt";
+  config.client_certificate = directory_.Path("missing.crt");
   EXPECT_THAT(OpenProblem(config), HasSubstr("missing.crt"));
   config = good;
-  config.client_private_key = directory_ / "missing.key";
+  config.client_private_key = directory_.Path("missing.key");
   EXPECT_THAT(OpenProblem(config), HasSubstr("missing.key"));
   config = good;
-  config.ca_file = directory_ / "missing-ca.crt";
+  config.ca_file = directory_.Path("missing-ca.crt");
   EXPECT_THAT(OpenProblem(config), HasSubstr("missing-ca.crt"));
   config = good;
   config.client_private_key = certificates_.Issue({.common_name = "other", .alternative_names = ""}).private_key;

@@ -1,10 +1,8 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -14,6 +12,7 @@
 #include "absl/time/clock.h"
 #include "agent/keys/local/local_key_store.h"
 #include "encryptors/reason.h"
+#include "tests/unit/temp_directory.h"
 
 namespace volcrypt {
 
@@ -22,14 +21,6 @@ inline absl::Time Soon() { return absl::Now() + absl::Seconds(30); }
 // A private directory with a store in it, for one test.
 class StoreDirectory : public testing::Test {
  protected:
-  StoreDirectory() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "volcrypt-keys-XXXXXX").string();
-    directory_ = mkdtemp(pattern.data());
-    path_ = directory_ + "/keys.db";
-    kek_path_ = directory_ + "/keys.kek";
-  }
-  ~StoreDirectory() override { std::filesystem::remove_all(directory_); }
-
   absl::StatusOr<std::unique_ptr<LocalKeyStore>> TryOpen(const std::string& kek_file = "") const {
     return LocalKeyStore::Open({.path = path_, .kek_file = kek_file});
   }
@@ -73,9 +64,9 @@ class StoreDirectory : public testing::Test {
     return reason ? std::string(ReasonName(*reason)) : status.ok() ? "OK" : "no reason";
   }
 
-  std::string directory_;
-  std::string path_;
-  std::string kek_path_;
+  TempDirectory directory_;
+  const std::string path_ = directory_.Path("keys.db");
+  const std::string kek_path_ = directory_.Path("keys.kek");
 };
 
 }  // namespace volcrypt

@@ -10,10 +10,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/fakes/fake_tls.h"
-#include "tests/unit/agent/temp_directory.h"
 #include "tests/unit/eventually.h"
 #include "tests/unit/keys/openstack/fake_cloud.h"
 #include "tests/unit/keys/openstack/status_matchers.h"
+#include "tests/unit/temp_directory.h"
 
 namespace volcrypt {
 namespace {

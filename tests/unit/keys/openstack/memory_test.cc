@@ -18,9 +18,9 @@
 #include "agent/keys/wiping_allocator.h"
 #include "tests/fakes/fake_http_server.h"
 #include "tests/fakes/fake_tls.h"
-#include "tests/unit/agent/temp_directory.h"
 #include "tests/unit/copies_in_memory.h"
 #include "tests/unit/keys/openstack/status_matchers.h"
+#include "tests/unit/temp_directory.h"
 
 namespace volcrypt {
 namespace {
