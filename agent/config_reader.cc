@@ -11,6 +11,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "agent/config_files.h"
 #include "agent/config_values.h"
 #include "agent/encryption_rules.h"
 #include "agent/key_manager_sections.h"
@@ -40,7 +41,7 @@ std::string WrongWithKeyManagerType(const std::string& type) {
 
 void ConfigReader::Add(std::string_view text, const std::string& file) {
   if (text.size() > kMaxConfigFileBytes) {
-    Fail(file, absl::StrCat("is larger than ", kMaxConfigFileBytes, " bytes"));
+    report_.Fail({.file = file}, "", absl::StrCat("is larger than ", kMaxConfigFileBytes, " bytes"));
     return;
   }
   try {
@@ -51,7 +52,7 @@ void ConfigReader::Add(std::string_view text, const std::string& file) {
     const std::string description(error.description());
     report_.Fail({.file = file, .line = error.source().begin.line}, "", absl::StrCat("is not TOML: ", description));
   } catch (const std::exception& error) {
-    Fail(file, absl::StrCat("can not be read: ", error.what()));
+    report_.Fail({.file = file}, "", absl::StrCat("can not be read: ", error.what()));
   }
 }
 

@@ -6,20 +6,18 @@
 
 #include "agent/config.h"
 #include "agent/config_report.h"
+#include "agent/config_result.h"
 #include "agent/config_table.h"
 
 namespace volcrypt {
-
-// The largest file that is read. It also bounds how deep dotted keys nest: toml++ takes its tables apart recursively,
-// and a file of this size takes half of the usual stack.
-inline constexpr size_t kMaxConfigFileBytes = size_t{32} * 1024;
 
 // Puts a configuration together from files, each on top of the ones before: a key replaces the same key, a list the
 // whole list, and [[access]] tables all earlier ones. Every file is checked in full, replaced values too.
 class ConfigReader {
  public:
   void Add(std::string_view text, const std::string& file);
-  void Fail(const std::string& file, const std::string& what) { report_.Fail({.file = file}, "", what); }
+  // For what is wrong with a file as a whole.
+  ConfigReport& Report() { return report_; }
   // After the last file: checks what needs all of them.
   ConfigResult Finish();
 

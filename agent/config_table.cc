@@ -134,6 +134,7 @@ bool ConfigTable::ReadText(const std::string& path, const toml::node& node, std:
 }
 
 std::optional<ConfigTable> ConfigTable::Table(const std::string& key) {
+  has_sections_ = path_.empty();
   const toml::node* const node = Find(key);
   if (node == nullptr) return std::nullopt;
   if (node->as_table() == nullptr) {
@@ -144,6 +145,7 @@ std::optional<ConfigTable> ConfigTable::Table(const std::string& key) {
 }
 
 std::vector<ConfigTable> ConfigTable::Tables(const std::string& key) {
+  has_sections_ = path_.empty();
   const toml::node* const node = Find(key);
   if (node == nullptr) return {};
   const std::string wanted = absl::StrCat("a list of tables, [[", PathOf(key), "]]");
@@ -182,7 +184,7 @@ void ConfigTable::Finish() {
     const std::string name(key.str());
     if (known_.contains(name)) continue;
     report_.Fail(PlaceOf(key.source()), PathOf(name),
-                 absl::StrCat("is unknown; ", path_.empty() ? "the sections are: " : "the keys here are: ",
+                 absl::StrCat("is unknown; ", has_sections_ ? "the sections are: " : "the keys here are: ",
                               absl::StrJoin(known_, ", ")));
   }
 }

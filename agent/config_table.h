@@ -60,6 +60,7 @@ class ConfigTable {
   std::string path_;
   ConfigReport& report_;
   std::set<std::string> known_;
+  bool has_sections_ = false;  // the file itself, when it is asked for tables
 };
 
 // A check for values that are one of a few words.

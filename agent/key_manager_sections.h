@@ -4,9 +4,9 @@
 #include <optional>
 #include <string>
 
-#include "agent/config.h"
 #include "agent/config_report.h"
 #include "agent/config_table.h"
+#include "agent/keys/key_managers_config.h"
 
 namespace volcrypt {
 

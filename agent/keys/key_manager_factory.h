@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "agent/config.h"
 #include "agent/keys/key_managers.h"
+#include "agent/keys/key_managers_config.h"
 
 namespace volcrypt {
 

@@ -6,8 +6,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "agent/config.h"
 #include "agent/keys/key_manager.h"
+#include "agent/keys/key_managers_config.h"
 
 namespace volcrypt {
 

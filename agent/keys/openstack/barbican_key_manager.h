@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "agent/config.h"
 #include "agent/keys/key_id.h"
 #include "agent/keys/key_manager.h"
+#include "agent/keys/key_managers_config.h"
 
 namespace volcrypt {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "agent/config.h"
+#include "agent/keys/key_managers_config.h"
 #include "agent/keys/openstack/http_client.h"
 #include "agent/keys/openstack/keystone_session.h"
 

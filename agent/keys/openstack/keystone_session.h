@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "agent/config.h"
+#include "agent/keys/key_managers_config.h"
 #include "agent/keys/openstack/call_deadline.h"
 #include "agent/keys/openstack/http_client.h"
 #include "encryptors/secret_bytes.h"

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/config.h"
+#include "agent/config_result.h"
 
 namespace volcrypt {
 

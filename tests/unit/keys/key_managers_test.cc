@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <filesystem>
+
 #include "agent/keys/key_id.h"
 #include "agent/keys/key_manager_factory.h"
 #include "tests/unit/keys/local/store_directory.h"
@@ -20,7 +22,7 @@ class KeyManagersTest : public StoreDirectory {
     return config;
   }
   void WriteKek(const std::string& name, mode_t mode = 0600) const {
-    WriteFile(directory_ + "/" + name, std::string(32, 'k'), mode);
+    WriteFile(directory_.Path(name), std::string(32, 'k'), mode);
   }
 };
 
@@ -56,11 +58,11 @@ TEST_F(KeyManagersTest, WarningsNameTheirSection) {
 
 TEST_F(KeyManagersTest, ErrorsNameTheirSectionAndKeepTheirReason) {
   KeyManagersConfig config = ConfigWith("");
-  config.sections.emplace("second", LocalKeyManagerConfig{.path = path_ + "2", .kek_file = directory_ + "/absent"});
+  config.sections.emplace("second", LocalKeyManagerConfig{.path = path_ + "2", .kek_file = directory_.Path("absent")});
   const absl::Status status = OpenKeyManagers(config, "").status();
   EXPECT_EQ(ReasonText(status), "KEY_UNFIT");
   EXPECT_THAT(std::string(status.message()), StartsWith("[key_managers.second] "));
-  EXPECT_EQ(MetadataOf(status)["kek_file"], directory_ + "/absent");
+  EXPECT_EQ(MetadataOf(status)["kek_file"], directory_.Path("absent"));
 }
 
 TEST_F(KeyManagersTest, DefaultWithoutASectionIsRefused) {
@@ -74,31 +76,31 @@ TEST_F(KeyManagersTest, DefaultWithoutASectionIsRefused) {
 
 TEST_F(KeyManagersTest, UsualCredentialIsUsedWithoutBeingNamed) {
   WriteKek("volcrypt.kek", 0440);
-  const absl::StatusOr<KeyManagersResult> result = OpenKeyManagers(ConfigWith(""), directory_);
+  const absl::StatusOr<KeyManagersResult> result = OpenKeyManagers(ConfigWith(""), directory_.Path());
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_TRUE(result->warnings.empty());
   EXPECT_FALSE(std::filesystem::exists(kek_path_));
 }
 
 TEST_F(KeyManagersTest, WithoutTheUsualCredentialTheKekIsMadeBesideTheStore) {
-  std::filesystem::create_directory(directory_ + "/credentials");
-  const absl::StatusOr<KeyManagersResult> result = OpenKeyManagers(ConfigWith(""), directory_ + "/credentials");
+  std::filesystem::create_directory(directory_.Path("credentials"));
+  const absl::StatusOr<KeyManagersResult> result = OpenKeyManagers(ConfigWith(""), directory_.Path("credentials"));
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_TRUE(std::filesystem::exists(kek_path_));
 }
 
 TEST_F(KeyManagersTest, NamedCredentialIsUsed) {
   WriteKek("mine", 0440);
-  const absl::StatusOr<KeyManagersResult> result = OpenKeyManagers(ConfigWith("credential:mine"), directory_);
+  const absl::StatusOr<KeyManagersResult> result = OpenKeyManagers(ConfigWith("credential:mine"), directory_.Path());
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_TRUE(result->warnings.empty());
 }
 
 TEST_F(KeyManagersTest, CredentialThatIsNotThereIsRefusedAndNeverMade) {
-  const absl::Status status = OpenKeyManagers(ConfigWith("credential:mine"), directory_).status();
+  const absl::Status status = OpenKeyManagers(ConfigWith("credential:mine"), directory_.Path()).status();
   EXPECT_EQ(ReasonText(status), "KEY_UNFIT");
-  EXPECT_THAT(std::string(status.message()), HasSubstr(directory_ + "/mine does not exist"));
-  EXPECT_FALSE(std::filesystem::exists(directory_ + "/mine"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr(directory_.Path("mine does not exist")));
+  EXPECT_FALSE(std::filesystem::exists(directory_.Path("mine")));
 }
 
 TEST_F(KeyManagersTest, CredentialNeedsSystemdAndAPlainName) {
@@ -106,17 +108,18 @@ TEST_F(KeyManagersTest, CredentialNeedsSystemdAndAPlainName) {
   EXPECT_EQ(ReasonText(without), "INVALID_FIELD");
   EXPECT_THAT(std::string(without.message()), HasSubstr("LoadCredential=mine"));
   for (const std::string name : {"", "../mine", "/etc/mine"}) {
-    EXPECT_EQ(ReasonText(OpenKeyManagers(ConfigWith("credential:" + name), directory_).status()), "INVALID_FIELD");
+    EXPECT_EQ(ReasonText(OpenKeyManagers(ConfigWith("credential:" + name), directory_.Path()).status()),
+              "INVALID_FIELD");
   }
 }
 
 TEST_F(KeyManagersTest, FixedKeyIsOpenedFromAFileOrACredentialWithAWarning) {
-  WriteFile(directory_ + "/fixed", std::string(64, 'a') + "\n");
-  for (const std::string& file : {directory_ + "/fixed", std::string("credential:fixed")}) {
-    KeyManagersConfig config = ConfigWith(directory_ + "/kek");
+  WriteFile(directory_.Path("fixed"), std::string(64, 'a') + "\n");
+  for (const std::string& file : {directory_.Path("fixed"), std::string("credential:fixed")}) {
+    KeyManagersConfig config = ConfigWith(directory_.Path("kek"));
     WriteKek("kek");
     config.sections.emplace("old", FixedKeyConfig{.fixed_key_file = file, .high_entropy = true});
-    const absl::StatusOr<KeyManagersResult> result = OpenKeyManagers(config, directory_);
+    const absl::StatusOr<KeyManagersResult> result = OpenKeyManagers(config, directory_.Path());
     ASSERT_TRUE(result.ok()) << result.status();
     EXPECT_EQ(result->key_managers.Entries().at("old").type, "conf");
     ASSERT_EQ(result->warnings.size(), 1U);
@@ -130,25 +133,26 @@ TEST_F(KeyManagersTest, FixedKeyIsOpenedFromAFileOrACredentialWithAWarning) {
 
 TEST_F(KeyManagersTest, FixedKeyThatCannotBeReadIsRefused) {
   KeyManagersConfig config = ConfigWith("");
-  config.sections.emplace("old", FixedKeyConfig{.fixed_key_file = directory_ + "/absent"});
-  const absl::Status status = OpenKeyManagers(config, directory_).status();
+  config.sections.emplace("old", FixedKeyConfig{.fixed_key_file = directory_.Path("absent")});
+  const absl::Status status = OpenKeyManagers(config, directory_.Path()).status();
   EXPECT_EQ(ReasonText(status), "KEY_MANAGER_UNAVAILABLE");
-  EXPECT_THAT(std::string(status.message()), StartsWith("[key_managers.old] the fixed key " + directory_ + "/absent"));
+  EXPECT_THAT(std::string(status.message()),
+              StartsWith("[key_managers.old] the fixed key " + directory_.Path("absent")));
 }
 
 TEST_F(KeyManagersTest, BarbicanIsOpenedWithItsSecretAndWithoutTalkingToAnybody) {
-  WriteFile(directory_ + "/secret", "made up\n");
+  WriteFile(directory_.Path("secret"), "made up\n");
   BarbicanConfig password{.auth_url = "https://keystone.invalid:5000/v3"};
   password.username = "volcrypt";
   password.project_name = "service";
-  password.password_file = directory_ + "/secret";
+  password.password_file = directory_.Path("secret");
   BarbicanConfig credential{.auth_url = "http://keystone.invalid:5000/v3"};
   credential.application_credential_id = "id";
   credential.application_credential_secret_file = "credential:secret";
   credential.endpoint = "http://barbican.invalid";
   KeyManagersConfig config{.default_name = "password",
                            .sections = {{"password", password}, {"credential", credential}}};
-  const absl::StatusOr<KeyManagersResult> result = OpenKeyManagers(config, directory_);
+  const absl::StatusOr<KeyManagersResult> result = OpenKeyManagers(config, directory_.Path());
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->key_managers.Entries().at("password").type, "barbican");
   ASSERT_EQ(result->warnings.size(), 2U);
@@ -160,12 +164,13 @@ TEST_F(KeyManagersTest, BarbicanWithoutAReadableSecretIsRefused) {
   BarbicanConfig barbican{.auth_url = "https://keystone.invalid:5000/v3"};
   barbican.username = "volcrypt";
   barbican.project_name = "service";
-  barbican.password_file = directory_ + "/secret";
+  barbican.password_file = directory_.Path("secret");
   const KeyManagersConfig config{.default_name = "b", .sections = {{"b", barbican}}};
   const absl::Status missing = OpenKeyManagers(config, "").status();
   EXPECT_EQ(ReasonText(missing), "KEY_MANAGER_UNAVAILABLE");
-  EXPECT_THAT(std::string(missing.message()), StartsWith("[key_managers.b] password_file " + directory_ + "/secret"));
-  WriteFile(directory_ + "/secret", "hunter2", 0644);
+  EXPECT_THAT(std::string(missing.message()),
+              StartsWith("[key_managers.b] password_file " + directory_.Path("secret")));
+  WriteFile(directory_.Path("secret"), "hunter2", 0644);
   const absl::Status open = OpenKeyManagers(config, "").status();
   EXPECT_THAT(std::string(open.message()), HasSubstr("chmod 600"));
   EXPECT_THAT(std::string(open.message()), testing::Not(HasSubstr("hunter2")));
@@ -173,20 +178,20 @@ TEST_F(KeyManagersTest, BarbicanWithoutAReadableSecretIsRefused) {
 
 TEST_F(KeyManagersTest, KmipFilesAreLookedForWhereTheConfigurationSays) {
   KmipConfig kmip{.servers = {"kmip.invalid:5696"}};
-  kmip.client_certificate = directory_ + "/certificate";
+  kmip.client_certificate = directory_.Path("certificate");
   kmip.client_private_key = "credential:key";
   KeyManagersConfig config{.default_name = "k", .sections = {{"k", kmip}}};
   const absl::Status without_systemd = OpenKeyManagers(config, "").status();
   EXPECT_EQ(ReasonText(without_systemd), "INVALID_FIELD");
   EXPECT_EQ(MetadataOf(without_systemd)["field"], "client_private_key");
-  const absl::Status missing = OpenKeyManagers(config, directory_).status();
+  const absl::Status missing = OpenKeyManagers(config, directory_.Path()).status();
   EXPECT_EQ(ReasonText(missing), "KEY_MANAGER_UNAVAILABLE");
-  EXPECT_THAT(std::string(missing.message()), HasSubstr(directory_ + "/certificate"));
+  EXPECT_THAT(std::string(missing.message()), HasSubstr(directory_.Path("certificate")));
   kmip.username = "volcrypt";
-  kmip.password_file = directory_ + "/password";
+  kmip.password_file = directory_.Path("password");
   config.sections = {{"k", kmip}};
-  EXPECT_THAT(std::string(OpenKeyManagers(config, directory_).status().message()),
-              StartsWith("[key_managers.k] password_file " + directory_ + "/password"));
+  EXPECT_THAT(std::string(OpenKeyManagers(config, directory_.Path()).status().message()),
+              StartsWith("[key_managers.k] password_file " + directory_.Path("password")));
 }
 
 // Whom a reference means, by the sections that there are: name and type.

@@ -14,7 +14,7 @@ using testing::HasSubstr;
 class SecretFileTest : public StoreDirectory {
  protected:
   SecretFile Write(const std::string& content, mode_t mode = 0600) const {
-    const std::string path = directory_ + "/secret";
+    const std::string path = directory_.Path("secret");
     WriteFile(path, content, mode);
     return {.path = path};
   }
@@ -78,7 +78,7 @@ TEST_F(SecretFileTest, FileThatOthersMayReadIsRefusedWithTheWayToCloseIt) {
   for (const mode_t mode : {0604, 0640, 0644, 0622}) {
     const absl::Status status = ReadSecretLine(Write("secret", mode), "the password").status();
     EXPECT_EQ(ReasonText(status), "KEY_MANAGER_UNAVAILABLE");
-    EXPECT_THAT(std::string(status.message()), HasSubstr("the password " + directory_ + "/secret has mode"));
+    EXPECT_THAT(std::string(status.message()), HasSubstr("the password " + directory_.Path("secret") + " has mode"));
     EXPECT_THAT(std::string(status.message()), HasSubstr("chmod 600"));
   }
 }
@@ -101,7 +101,7 @@ TEST_F(SecretFileTest, FileOfAnotherUserIsRefused) {
 // As Kubernetes mounts its secrets. Whose the file is and who may read it is asked of the file itself.
 TEST_F(SecretFileTest, LinkIsFollowedAndTheFileBehindItJudged) {
   const SecretFile file = Write("secret");
-  const SecretFile link{.path = directory_ + "/link"};
+  const SecretFile link{.path = directory_.Path("link")};
   ASSERT_EQ(symlink(file.path.c_str(), link.path.c_str()), 0);
   EXPECT_EQ(TextOf(ReadSecretLine(link, "the password")), "secret");
   ASSERT_EQ(chmod(file.path.c_str(), 0644), 0);
@@ -109,9 +109,9 @@ TEST_F(SecretFileTest, LinkIsFollowedAndTheFileBehindItJudged) {
 }
 
 TEST_F(SecretFileTest, WhatIsNoFileIsRefusedWithoutWaiting) {
-  const std::string pipe = directory_ + "/pipe";
+  const std::string pipe = directory_.Path("pipe");
   ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
-  for (const std::string& path : {pipe, directory_, directory_ + "/absent"}) {
+  for (const std::string& path : {pipe, directory_.Path(), directory_.Path("absent")}) {
     const absl::Status status = ReadSecretLine({.path = path}, "the password").status();
     EXPECT_EQ(ReasonText(status), "KEY_MANAGER_UNAVAILABLE") << status;
     EXPECT_THAT(std::string(status.message()), HasSubstr(path));

@@ -29,7 +29,7 @@ class FixedKeyManagerTest : public StoreDirectory {
     EXPECT_TRUE(manager.ok()) << manager.status();
     return manager.ok() ? *std::move(manager) : nullptr;
   }
-  std::string File() const { return directory_ + "/fixed_key"; }
+  std::string File() const { return directory_.Path("fixed_key"); }
 
   static std::vector<uint8_t> BytesOf(FixedKeyManager& manager) {
     const absl::StatusOr<Key> key = manager.Get(kFixedKeyId, Soon());

@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "tests/unit/keys/local/store_directory.h"
 
 namespace volcrypt {
@@ -42,7 +44,7 @@ TEST_F(LocalKeyStoreOpenTest, FilesArePrivateWhateverTheUmask) {
     for (const std::string& file : {path_, path_ + "-wal", path_ + "-shm", kek_path_}) {
       EXPECT_EQ(ModeOf(file), 0600U) << file;
     }
-    for (const auto& entry : std::filesystem::directory_iterator(directory_)) std::filesystem::remove(entry);
+    for (const auto& entry : std::filesystem::directory_iterator(directory_.Path())) std::filesystem::remove(entry);
   }
 }
 
@@ -59,13 +61,13 @@ TEST_F(LocalKeyStoreOpenTest, KekBesideTheStoreIsMadeOnceAndWarnedOf) {
 }
 
 TEST_F(LocalKeyStoreOpenTest, StoreWithAnotherNameHasItsKekBesideItToo) {
-  const absl::StatusOr<std::unique_ptr<LocalKeyStore>> store = LocalKeyStore::Open({.path = directory_ + "/store"});
+  const absl::StatusOr<std::unique_ptr<LocalKeyStore>> store = LocalKeyStore::Open({.path = directory_.Path("store")});
   ASSERT_TRUE(store.ok()) << store.status();
-  EXPECT_TRUE(std::filesystem::exists(directory_ + "/store.kek"));
+  EXPECT_TRUE(std::filesystem::exists(directory_.Path("store.kek")));
 }
 
 TEST_F(LocalKeyStoreOpenTest, KekElsewhereGivesNoWarningAndIsNeverMade) {
-  const std::string kek_file = directory_ + "/elsewhere";
+  const std::string kek_file = directory_.Path("elsewhere");
   ExpectRefused("KEY_UNFIT", {kek_file + " does not exist", "head -c 32 /dev/urandom > " + kek_file}, kek_file);
   EXPECT_FALSE(std::filesystem::exists(kek_file));
   WriteFile(kek_file, other_kek_, 0400);
@@ -122,7 +124,7 @@ TEST_F(LocalKeyStoreOpenTest, KekOpenToOthersIsRefused) {
 }
 
 TEST_F(LocalKeyStoreOpenTest, CredentialMayBeOpenToTheGroupForReadingOnly) {
-  const std::string kek_file = directory_ + "/credential";
+  const std::string kek_file = directory_.Path("credential");
   WriteFile(kek_file, other_kek_, 0440);
   ExpectRefused("KEY_MANAGER_UNAVAILABLE", {"has mode 0440"}, kek_file);
   const LocalKeyStoreOptions options = {.path = path_, .kek_file = kek_file, .kek_is_credential = true};
@@ -146,8 +148,8 @@ TEST_F(LocalKeyStoreOpenTest, KekOfZerosIsRefused) {
 }
 
 TEST_F(LocalKeyStoreOpenTest, KekThatIsNoRegularFileIsRefused) {
-  WriteFile(directory_ + "/target", other_kek_);
-  std::filesystem::create_symlink(directory_ + "/target", kek_path_);
+  WriteFile(directory_.Path("target"), other_kek_);
+  std::filesystem::create_symlink(directory_.Path("target"), kek_path_);
   ExpectRefused("KEY_UNFIT", {"is a symbolic link"});
   std::filesystem::remove(kek_path_);
   std::filesystem::create_directory(kek_path_);
@@ -159,7 +161,7 @@ TEST_F(LocalKeyStoreOpenTest, KekThatIsNoRegularFileIsRefused) {
 
 TEST_F(LocalKeyStoreOpenTest, FilesOfAnotherUserAreRefused) {
   OpenStore();
-  for (const std::string& path : {kek_path_, path_, directory_}) {
+  for (const std::string& path : {kek_path_, path_, directory_.Path()}) {
     ASSERT_EQ(chown(path.c_str(), kNobody, kNobody), 0);
     ExpectRefused("KEY_MANAGER_UNAVAILABLE", {path + " belongs to uid 65534", "chown"});
     ASSERT_EQ(chown(path.c_str(), geteuid(), getegid()), 0);
@@ -182,14 +184,14 @@ TEST_F(LocalKeyStoreOpenTest, KekThatWasMadeBeforeTheStoreBeganIsUsed) {
 
 TEST_F(LocalKeyStoreOpenTest, DirectoryInWhichOthersMayWriteIsRefused) {
   for (const mode_t mode : {mode_t{0720}, mode_t{0702}, mode_t{01777}}) {
-    ASSERT_EQ(chmod(directory_.c_str(), mode), 0);
-    ExpectRefused("KEY_MANAGER_UNAVAILABLE", {"others may replace files in it", "chmod go-w " + directory_});
+    ASSERT_EQ(chmod(directory_.Path().c_str(), mode), 0);
+    ExpectRefused("KEY_MANAGER_UNAVAILABLE", {"others may replace files in it", "chmod go-w " + directory_.Path()});
   }
   EXPECT_FALSE(std::filesystem::exists(path_));
 }
 
 TEST_F(LocalKeyStoreOpenTest, MissingDirectoryIsRefusedWithWhatToRun) {
-  const absl::Status status = LocalKeyStore::Open({.path = directory_ + "/missing/keys.db"}).status();
+  const absl::Status status = LocalKeyStore::Open({.path = directory_.Path("missing/keys.db")}).status();
   EXPECT_EQ(ReasonText(status), "KEY_MANAGER_UNAVAILABLE");
   EXPECT_THAT(std::string(status.message()), HasSubstr("does not exist, run: install -d -m 0700"));
 }
@@ -201,8 +203,8 @@ TEST_F(LocalKeyStoreOpenTest, StoreOpenToOthersIsRefused) {
 }
 
 TEST_F(LocalKeyStoreOpenTest, StoreThatIsALinkIsRefused) {
-  WriteFile(directory_ + "/target", "");
-  std::filesystem::create_symlink(directory_ + "/target", path_);
+  WriteFile(directory_.Path("target"), "");
+  std::filesystem::create_symlink(directory_.Path("target"), path_);
   ExpectRefused("KEY_MANAGER_UNAVAILABLE", {"is not a regular file"});
 }
 

@@ -1,5 +1,6 @@
 #include <signal.h>
 
+#include <filesystem>
 #include <map>
 #include <set>
 
@@ -66,7 +67,7 @@ TEST_F(LocalKeyStoreProcessTest, ProcessesThatOpenANewStoreAtOnceShareOneKek) {
     ASSERT_EQ(expected_.size(), 4U);
     ExpectEveryKeyIsThere(*OpenStore());
     expected_.clear();
-    for (const auto& entry : std::filesystem::directory_iterator(directory_)) std::filesystem::remove(entry);
+    for (const auto& entry : std::filesystem::directory_iterator(directory_.Path())) std::filesystem::remove(entry);
   }
 }
 

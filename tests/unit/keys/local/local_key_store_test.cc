@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <set>
 #include <thread>
 
@@ -33,7 +35,7 @@ class LocalKeyStoreTest : public StoreDirectory {
   bool DirectoryHolds(const SecretBytes& secret) const {
     const absl::StatusOr<SecretBytes> hex = HexOf(secret);
     EXPECT_TRUE(hex.ok());
-    for (const auto& entry : std::filesystem::directory_iterator(directory_)) {
+    for (const auto& entry : std::filesystem::directory_iterator(directory_.Path())) {
       const std::string content = ReadFile(entry.path());
       const std::string lower = absl::AsciiStrToLower(content);
       if (memmem(content.data(), content.size(), secret.Bytes().data(), secret.Size()) != nullptr ||
@@ -218,13 +220,13 @@ TEST_F(LocalKeyStoreTest, NoFileHoldsAKeyInClear) {
   const absl::StatusOr<SecretBytes> hex = HexOf(key->bytes);
   ASSERT_TRUE(hex.ok());
   for (const SecretBytes* planted : {&key->bytes, &*hex}) {
-    std::ofstream file(directory_ + "/planted", std::ios::binary);
+    std::ofstream file(directory_.Path("planted"), std::ios::binary);
     file << "before";
     file.write(planted->Text(), static_cast<std::streamsize>(planted->Size()));
     file << "after";
     file.close();
     EXPECT_TRUE(DirectoryHolds(key->bytes));
-    std::filesystem::remove(directory_ + "/planted");
+    std::filesystem::remove(directory_.Path("planted"));
   }
 }
 

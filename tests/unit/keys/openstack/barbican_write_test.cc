@@ -72,10 +72,10 @@ TEST_F(BarbicanWriteTest, FirstClaimStands) {
   const std::string id = cloud_.Add();
   EXPECT_EQ(keys_->ClaimFirstUse(id, RecordOf("h1"), Soon())->host, "h1");
   EXPECT_EQ(keys_->ClaimFirstUse(id, RecordOf("h2"), Soon())->host, "h1");
-  EXPECT_EQ(
-      cloud_.Find(id).metadata,
-      (std::map<std::string, std::string>{{absl::StrCat("volcrypt-", kVolume),
-                                           absl::StrCat("state=claimed host=h1 luks=", kLuks, " volume=", kVolume)}}));
+  EXPECT_EQ(cloud_.Find(id).metadata,
+            (std::map<std::string, std::string>{
+                {absl::StrCat("volcrypt-", kVolume),
+                 absl::StrCat("state=claimed host=h1 luks=", kLuks, " volume=", kVolume, " v=1")}}));
 }
 
 TEST_F(BarbicanWriteTest, ClaimWhoseAnswerWasLostStands) {

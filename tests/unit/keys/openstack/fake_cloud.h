@@ -9,7 +9,7 @@
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "agent/config.h"
+#include "agent/keys/key_managers_config.h"
 #include "agent/keys/openstack/barbican_key_manager.h"
 #include "encryptors/secret_bytes.h"
 #include "tests/fakes/fake_http_server.h"

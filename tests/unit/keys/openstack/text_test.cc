@@ -120,7 +120,7 @@ TEST(FirstUseTextTest, RecordComesBackAsItWasWritten) {
 
 TEST(FirstUseTextTest, ValueIsForPeople) {
   EXPECT_EQ(FirstUseValue({.volume_id = "v", .state = State::kFormatted, .host = "h", .luks_uuid = "u"}).value(),
-            "state=formatted host=h luks=u volume=v");
+            "state=formatted host=h luks=u volume=v v=1");
 }
 
 TEST(FirstUseTextTest, WhatDoesNotFitIsRefused) {
@@ -143,7 +143,7 @@ TEST(FirstUseTextTest, DamagedRecordIsOfAFormattedVolume) {
 
 TEST(FirstUseTextTest, LaterVersionsMayAddWords) {
   const FirstUseRecord record =
-      ParseFirstUse("volcrypt-v", absl::StrCat("state=claimed more=x host=h luks=", kUuid, " volume=v and"));
+      ParseFirstUse("volcrypt-v", absl::StrCat("state=claimed more=x host=h luks=", kUuid, " volume=v v=2 and"));
   EXPECT_EQ(record.state, State::kClaimed);
   EXPECT_EQ(record.volume_id, "v");
 }
