@@ -3,10 +3,6 @@
 #include <libvirt/virterror.h>
 
 #include <algorithm>
-#include <chrono>
-#include <condition_variable>
-#include <list>
-#include <mutex>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -21,9 +17,6 @@ namespace {
 // is before kPatience ends.
 constexpr int kKeepaliveSeconds = 1;
 constexpr unsigned int kKeepaliveCount = 3;
-
-// What a thread in the middle of a usual call needs to come to its end.
-constexpr auto kGoodbye = std::chrono::seconds(2);
 
 struct Closer {
   void operator()(virConnectPtr connection) const { Libvirt().virConnectClose(connection); }
@@ -49,97 +42,36 @@ bool IsDenied(const virError& error) {
 
 }  // namespace
 
-struct LibvirtConnection::Shared {
-  struct Call {
-    explicit Call(std::shared_ptr<LibvirtWork> call_work) : work(std::move(call_work)) {}
-    const std::shared_ptr<LibvirtWork> work;
-    bool abandoned = false;
-    bool done = false;
-    absl::Status result;
-    std::condition_variable finished;
-  };
+// The thread's own.
+struct LibvirtConnection::State {
+  explicit State(std::string its_uri) : uri(std::move(its_uri)) {}
 
-  explicit Shared(std::string its_uri) : uri(std::move(its_uri)) {}
-
-  bool IsAwaited(const Call& call) {
-    const std::lock_guard lock(mutex);
-    return !call.abandoned;
-  }
-
-  // The thread's own.
-  absl::Status Do(Call& call);
+  absl::Status Do(LibvirtWork& work, const ExpendableThread::IsAwaited& is_awaited);
   absl::Status Open();
 
   const std::string uri;
   Connection connection;
-
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::list<std::shared_ptr<Call>> waiting;
-  bool stopping = false;
-  bool ended = false;
 };
 
 LibvirtConnection::LibvirtConnection(std::string uri)
-    : shared_(std::make_shared<Shared>(std::move(uri))), thread_([shared = shared_] { Serve(shared); }) {}
-
-LibvirtConnection::~LibvirtConnection() {
-  std::unique_lock lock(shared_->mutex);
-  shared_->stopping = true;
-  shared_->changed.notify_all();
-  const bool ended = shared_->changed.wait_for(lock, kGoodbye, [this] { return shared_->ended; });
-  lock.unlock();
-  if (ended) {
-    thread_.join();
-  } else {
-    thread_.detach();
-  }
-}
+    : state_(std::make_shared<State>(std::move(uri))), thread_([state = state_] { state->connection.reset(); }) {}
 
 absl::Status LibvirtConnection::Run(std::shared_ptr<LibvirtWork> work, absl::Time deadline) {
-  const auto call = std::make_shared<Shared::Call>(std::move(work));
+  const auto run = [state = state_, work = std::move(work)](const ExpendableThread::IsAwaited& is_awaited) {
+    return state->Do(*work, is_awaited);
+  };
   const absl::Duration patience = std::min(deadline - absl::Now(), kPatience);
-  const auto until = std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(patience);
-  std::unique_lock lock(shared_->mutex);
-  if (shared_->stopping) return NoAnswer(shared_->uri);
-  shared_->waiting.push_back(call);
-  shared_->changed.notify_all();
-  if (call->finished.wait_until(lock, until, [&call] { return call->done; })) return call->result;
-  call->abandoned = true;
-  shared_->waiting.remove(call);
-  return NoAnswer(shared_->uri);
+  return thread_.Run(run, patience).value_or(NoAnswer(state_->uri));
 }
 
-void LibvirtConnection::Serve(const std::shared_ptr<Shared>& shared) {
-  std::unique_lock lock(shared->mutex);
-  for (;;) {
-    shared->changed.wait(lock, [&shared] { return shared->stopping || !shared->waiting.empty(); });
-    if (shared->stopping) break;
-    const std::shared_ptr<Shared::Call> call = shared->waiting.front();
-    shared->waiting.pop_front();
-    lock.unlock();
-    absl::Status result = shared->Do(*call);
-    lock.lock();
-    call->result = std::move(result);
-    call->done = true;
-    call->finished.notify_all();
-  }
-  lock.unlock();
-  shared->connection.reset();
-  lock.lock();
-  shared->ended = true;
-  shared->changed.notify_all();
-}
-
-absl::Status LibvirtConnection::Shared::Do(Call& call) {
-  const std::function<bool()> is_awaited = [this, &call] { return IsAwaited(call); };
+absl::Status LibvirtConnection::State::Do(LibvirtWork& work, const ExpendableThread::IsAwaited& is_awaited) {
   absl::Status result;
   // The first loss may be old and only noticed now: libvirtd was restarted since the last call.
   for (int attempt = 0; attempt < 2; ++attempt) {
     if (absl::Status opened = Open(); !opened.ok()) return opened;
     if (!is_awaited()) return NoAnswer(uri);
     Libvirt().virResetLastError();
-    result = call.work->Run(connection.get(), is_awaited);
+    result = work.Run(connection.get(), is_awaited);
     const bool lost =
         !result.ok() && (LastErrorIsOfTheConnection() || Libvirt().virConnectIsAlive(connection.get()) != 1);
     if (!lost) return result;
@@ -148,7 +80,7 @@ absl::Status LibvirtConnection::Shared::Do(Call& call) {
   return result;
 }
 
-absl::Status LibvirtConnection::Shared::Open() {
+absl::Status LibvirtConnection::State::Open() {
   if (connection != nullptr && Libvirt().virConnectIsAlive(connection.get()) == 1) return absl::OkStatus();
   connection.reset();
   Libvirt().virResetLastError();

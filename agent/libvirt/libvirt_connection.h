@@ -2,13 +2,12 @@
 
 #include <libvirt/libvirt.h>
 
-#include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "agent/expendable_thread.h"
 #include "agent/libvirt/libvirt_event_loop.h"
 
 namespace volcrypt {
@@ -19,19 +18,16 @@ class LibvirtWork {
  public:
   virtual ~LibvirtWork() = default;
   // `is_awaited`: whether the caller still waits for it. May run again, on a new connection.
-  virtual absl::Status Run(virConnectPtr connection, const std::function<bool()>& is_awaited) = 0;
+  virtual absl::Status Run(virConnectPtr connection, const ExpendableThread::IsAwaited& is_awaited) = 0;
 };
 
 // One connection to libvirtd, opened when it is needed, kept, and opened again after it was lost. libvirt's calls have
-// no time limit and opening has not even a keepalive, so all of them are made by one thread, one after the other, while
-// their callers wait no longer than they want to: a libvirtd that hangs costs that thread and nobody else.
+// no time limit and opening has not even a keepalive, so all of them are made by an expendable thread.
 class LibvirtConnection {
  public:
   explicit LibvirtConnection(std::string uri);
   LibvirtConnection(const LibvirtConnection&) = delete;
   LibvirtConnection& operator=(const LibvirtConnection&) = delete;
-  // A thread that hangs in libvirt is left behind.
-  ~LibvirtConnection();
 
   // LIBVIRT_UNAVAILABLE: there is no connection, or no answer by the deadline (or in kPatience, if that is sooner).
   // Work that was not begun by then is not done; work that was may still end, and finds that nobody waits for it.
@@ -40,12 +36,11 @@ class LibvirtConnection {
   static constexpr absl::Duration kPatience = absl::Seconds(6);
 
  private:
-  struct Shared;
-  static void Serve(const std::shared_ptr<Shared>& shared);
+  struct State;
 
   LibvirtEventLoop event_loop_;
-  const std::shared_ptr<Shared> shared_;
-  std::thread thread_;
+  const std::shared_ptr<State> state_;
+  ExpendableThread thread_;
 };
 
 // LIBVIRT_UNAVAILABLE with what libvirt said about its last call on this thread.

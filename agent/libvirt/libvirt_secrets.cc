@@ -15,7 +15,7 @@
 namespace volcrypt {
 namespace {
 
-using IsAwaited = std::function<bool()>;
+using IsAwaited = ExpendableThread::IsAwaited;
 
 constexpr size_t kMaxListed = 4096;
 

@@ -22,7 +22,7 @@ class PutWork : public LibvirtWork {
   PutWork(SecretDefinition definition, SecretBytes value)
       : definition_(std::move(definition)), value_(std::move(value)) {}
 
-  absl::Status Run(virConnectPtr connection, const std::function<bool()>& is_awaited) override;
+  absl::Status Run(virConnectPtr connection, const ExpendableThread::IsAwaited& is_awaited) override;
 
   PutSecret result;
 

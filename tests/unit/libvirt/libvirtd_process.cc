@@ -54,24 +54,18 @@ LibvirtdProcess::LibvirtdProcess() {
   Start();
 }
 
-LibvirtdProcess::~LibvirtdProcess() {
-  Kill();
-  std::error_code ignored;
-  std::filesystem::remove_all(directory_, ignored);
-}
+LibvirtdProcess::~LibvirtdProcess() { Kill(); }
 
 void LibvirtdProcess::PrepareDirectory() {
-  std::string name = "/tmp/volcrypt-libvirtd-XXXXXX";
-  if (mkdtemp(name.data()) == nullptr) Give("mkdtemp");
-  directory_ = name;
-  for (const char* const part : {"", "/home", "/config", "/cache", "/data", "/run"}) {
-    std::filesystem::create_directories(directory_ + part);
-    if (geteuid() == 0 && chown((directory_ + part).c_str(), kNobody, kNobody) != 0) Give("chown");
+  for (const char* const part : {"", "home", "config", "cache", "data", "run"}) {
+    const std::string path = directory_.Path(part);
+    std::filesystem::create_directories(path);
+    if (geteuid() == 0 && chown(path.c_str(), kNobody, kNobody) != 0) Give("chown");
   }
 }
 
 void LibvirtdProcess::Start() {
-  const std::string pid_file = directory_ + "/run/libvirtd.pid";
+  const std::string pid_file = directory_.Path("run/libvirtd.pid");
   unlink(pid_file.c_str());
   unlink(Socket().c_str());
   std::vector<std::string> command = {"/usr/bin/setpriv", "--pdeathsig", "KILL"};
@@ -84,12 +78,12 @@ void LibvirtdProcess::Start() {
     command.push_back(word);
   }
   std::vector<std::string> environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin",
-                                          "HOME=" + directory_ + "/home",
-                                          "XDG_CONFIG_HOME=" + directory_ + "/config",
-                                          "XDG_CACHE_HOME=" + directory_ + "/cache",
-                                          "XDG_DATA_HOME=" + directory_ + "/data",
-                                          "XDG_RUNTIME_DIR=" + directory_ + "/run",
-                                          "LIBVIRT_LOG_OUTPUTS=2:file:" + directory_ + "/run/libvirtd.log"};
+                                          "HOME=" + directory_.Path("home"),
+                                          "XDG_CONFIG_HOME=" + directory_.Path("config"),
+                                          "XDG_CACHE_HOME=" + directory_.Path("cache"),
+                                          "XDG_DATA_HOME=" + directory_.Path("data"),
+                                          "XDG_RUNTIME_DIR=" + directory_.Path("run"),
+                                          "LIBVIRT_LOG_OUTPUTS=2:file:" + directory_.Path("run/libvirtd.log")};
   const std::vector<char*> argv = Pointers(command);
   const std::vector<char*> envp = Pointers(environment);
   pid_ = fork();
