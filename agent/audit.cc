@@ -7,7 +7,7 @@
 namespace volcrypt {
 
 absl::Status Audit::WriteBefore(const AuditEvent& event) {
-  absl::Status written = Write(event, /*durable=*/true);
+  absl::Status written = Write(AuditLine(event, absl::Now()), event.about, /*durable=*/true);
   if (written.ok()) return written;
   return MakeError(Reason::kStateNotWritable,
                    absl::StrCat("nothing was changed, because of what cannot be undone the audit must say first: ",
@@ -15,12 +15,17 @@ absl::Status Audit::WriteBefore(const AuditEvent& event) {
                    MetadataOf(written));
 }
 
-void Audit::WriteAfter(const AuditEvent& event) { static_cast<void>(Write(event, /*durable=*/false)); }
+void Audit::WriteAfter(const AuditEvent& event) {
+  static_cast<void>(Write(AuditLine(event, absl::Now()), event.about, /*durable=*/false));
+}
 
-absl::Status Audit::Write(const AuditEvent& event, bool durable) {
-  const std::string line = AuditLine(event, absl::Now());
+void Audit::WriteLeftOut(std::string_view caller, uint64_t calls) {
+  static_cast<void>(Write(LeftOutLine(caller, calls, absl::Now()), {}, /*durable=*/false));
+}
+
+absl::Status Audit::Write(const std::string& line, const LogFields& about, bool durable) {
   LogFields fields = {{"audit", "1"}};
-  fields.insert(fields.end(), event.about.begin(), event.about.end());
+  fields.insert(fields.end(), about.begin(), about.end());
   const bool in_journal = log_.WriteToJournal(line, fields);
   absl::Status in_file = file_.Add(line, durable);
   if (!in_journal) log_.Write(LogLevel::kError, "the journal does not take the audit", {{"line", line}});

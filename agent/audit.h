@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "agent/audit_event.h"
@@ -23,9 +25,11 @@ class Audit {
   // Waits until the line is on the disk.
   absl::Status WriteBefore(const AuditEvent& event);
   void WriteAfter(const AuditEvent& event);
+  // That there were more denied calls of this caller than it has lines for.
+  void WriteLeftOut(std::string_view caller, uint64_t calls);
 
  private:
-  absl::Status Write(const AuditEvent& event, bool durable);
+  absl::Status Write(const std::string& line, const LogFields& about, bool durable);
 
   const Log& log_;
   Observer& observer_;

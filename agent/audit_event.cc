@@ -20,12 +20,18 @@ Json ToJson(const Caller* caller) {
   return {{"certificate", names}};
 }
 
+Json Begin(absl::Time now, std::string_view event) {
+  return {{"time", absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", now, absl::UTCTimeZone())}, {"event", event}};
+}
+
+std::string ToLine(const Json& line) {
+  return line.dump(-1, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace);
+}
+
 }  // namespace
 
 std::string AuditLine(const AuditEvent& event, absl::Time now) {
-  Json line;
-  line["time"] = absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", now, absl::UTCTimeZone());
-  line["event"] = event.will.empty() ? "done" : "begins";
+  Json line = Begin(now, event.will.empty() ? "done" : "begins");
   line["verb"] = Cut(event.verb);
   line["caller"] = ToJson(event.caller);
   line["role"] = Cut(event.role);
@@ -38,7 +44,14 @@ std::string AuditLine(const AuditEvent& event, absl::Time now) {
   } else {
     line["will"] = Cut(event.will);
   }
-  return line.dump(-1, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace);
+  return ToLine(line);
+}
+
+std::string LeftOutLine(std::string_view caller, uint64_t calls, absl::Time now) {
+  Json line = Begin(now, "left_out");
+  line["denied_calls"] = calls;
+  line["of"] = Cut(caller);
+  return ToLine(line);
 }
 
 }  // namespace volcrypt

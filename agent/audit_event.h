@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -24,5 +25,8 @@ struct AuditEvent {
 // One JSON object in ASCII, without a line's end. Callers send what they like: values are escaped, cut to 256 bytes,
 // and what is no UTF-8 becomes the replacement character.
 std::string AuditLine(const AuditEvent& event, absl::Time now);
+
+// Likewise: how many of one caller's denied calls the audit does not have one by one.
+std::string LeftOutLine(std::string_view caller, uint64_t calls, absl::Time now);
 
 }  // namespace volcrypt

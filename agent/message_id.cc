@@ -11,7 +11,7 @@ struct Row {
 };
 
 // Random numbers, made once each (systemd-id128 new); an id never changes its meaning.
-constexpr std::array<Row, 22> kRows = {{
+constexpr std::array<Row, 27> kRows = {{
     {"DEVICE_NOT_BLANK", "708501e3f17145afb378dac57082cf68"},
     {"HEADER_DAMAGED", "9f0745351b6c4cabacc7039635468a16"},
     {"VOLUME_HEADER_LOST", "3e4d4164117c405ca85ead52caf828c2"},
@@ -33,6 +33,11 @@ constexpr std::array<Row, 22> kRows = {{
     {"DEVICE_TIMED_OUT", "44e8d98786eb4ef6814234a8edd473da"},
     {"CALLER_UNKNOWN", "b6f7c15c4ccb417284b73ad68e4ffd49"},
     {"CALLER_NOT_ALLOWED", "09f00a3288364850b57634035c9ca030"},
+    {"VOLUME_NOT_FORMATTED", "2bda16061b634073b980b67646a05784"},
+    {"DEVICE_NOT_FOUND", "04186cd282f946f6827faa3857a1043c"},
+    {"DEVICE_TOO_SMALL", "315bc09285ec49788d754c72a60ea769"},
+    {"DEVICE_READ_ONLY", "625b8a48f9344ad6bdbc3379b8234f1f"},
+    {"OUT_OF_MEMORY", "34a11847265c43a2b5c05019af168e53"},
     {"WORKER_FAILED", "8e6ed360635149f6a12c120f3dec837c"},
 }};
 

@@ -11,6 +11,7 @@
 #include "encryptors/activated_mapping.h"
 #include "encryptors/content_probe.h"
 #include "encryptors/device_admission.h"
+#include "encryptors/device_identity.h"
 #include "encryptors/existing_mapping.h"
 #include "encryptors/fail_point.h"
 #include "encryptors/first_use.h"
@@ -60,8 +61,10 @@ absl::StatusOr<AttachResult> AttachOperation::Run() {
       /*lock=*/true, std::min(deadline_, absl::Now() + kUdevPatience));
   if (!device.ok()) return device.status();
   absl::StatusOr<UniqueFd> exclusive = device->OpenExclusive();
-  if (!exclusive.ok()) return exclusive.status();
-  return Decide(*device, *std::move(exclusive));
+  absl::StatusOr<AttachResult> result =
+      exclusive.ok() ? Decide(*device, *std::move(exclusive)) : absl::StatusOr<AttachResult>(exclusive.status());
+  if (result.ok()) return result;
+  return WithMetadata(result.status(), kDeviceIdentity, ShownIdentity(device->Number()));
 }
 
 absl::StatusOr<AttachResult> AttachOperation::AnswerFromMapping(const DmDevice& existing,
@@ -179,7 +182,9 @@ absl::StatusOr<AttachResult> AttachOperation::BeginFirstUse(const BackingDevice&
   }
   if (absl::Status status = CheckFirstUseAllowed(device, content); !status.ok()) return status;
   if (request_.format_as_uuid.empty()) {
-    return AttachResult{.outcome = AttachOutcome::kBlank, .resume_uuid = intent_ ? intent_->luks_uuid : ""};
+    return AttachResult{.outcome = AttachOutcome::kBlank,
+                        .mapping = {.device = device.Path(), .device_identity = ShownIdentity(device.Number())},
+                        .resume_uuid = intent_ ? intent_->luks_uuid : ""};
   }
   if (intent_ && intent_->luks_uuid != request_.format_as_uuid) {
     return MakeError(Reason::kFormatIncomplete,

@@ -12,12 +12,12 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
-#include <fstream>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "encryptors/device_identity.h"
 #include "encryptors/device_mapper.h"
 #include "encryptors/loop_device.h"
 #include "encryptors/reason.h"
@@ -29,8 +29,6 @@ constexpr absl::Duration kLockPoll = absl::Milliseconds(5);
 
 // An autoclear loop device of the operation before may take a moment to go.
 constexpr absl::Duration kLoopTeardown = absl::Milliseconds(500);
-
-constexpr size_t kMaxIdentityBytes = 512;
 
 std::string FdPath(int fd) { return absl::StrCat("/proc/self/fd/", fd); }
 
@@ -101,13 +99,6 @@ absl::Status RefuseOtherLoops(int file, const std::string& path) {
     if (absl::Now() >= deadline) return InUse(path, loops.front());
     absl::SleepFor(kLockPoll);
   }
-}
-
-std::string ReadLine(const std::string& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
 }
 
 }  // namespace
@@ -214,31 +205,19 @@ absl::StatusOr<uint64_t> BackingDevice::ReadSize() const {
   return size;
 }
 
-// Missing files read as empty: not every kind of device has every identity.
-std::string BackingDevice::HardwareIdentity() const {
-  const std::string sysfs = absl::StrCat("/sys/dev/block/", major(number_), ":", minor(number_));
-  std::string identity = absl::StrCat("wwid=", ReadLine(sysfs + "/wwid"), ReadLine(sysfs + "/device/wwid"),
-                                      " serial=", ReadLine(sysfs + "/serial"), ReadLine(sysfs + "/device/serial"),
-                                      " dm=", ReadLine(sysfs + "/dm/uuid"));
-  // Hardware says what it likes; this goes into records and messages.
-  std::ranges::replace_if(
-      identity, [](char c) { return !absl::ascii_isprint(static_cast<unsigned char>(c)); }, '?');
-  return identity.substr(0, kMaxIdentityBytes);
-}
-
 absl::StatusOr<std::string> BackingDevice::ReadIdentity() const {
   struct stat status = {};
   if (fstat(fd_.Get(), &status) != 0) return OpenError(path_);
   const absl::StatusOr<uint64_t> size = ReadSize();
   if (!size.ok()) return size.status();
   return absl::StrCat("size=", *size, " number=", major(status.st_rdev), ":", minor(status.st_rdev), " ",
-                      HardwareIdentity());
+                      HardwareIdentity(number_));
 }
 
 absl::StatusOr<std::string> BackingDevice::ReadLastingIdentity() const {
   const absl::StatusOr<uint64_t> size = ReadSize();
   if (!size.ok()) return size.status();
-  if (!IsFile()) return absl::StrCat("size=", *size, " ", HardwareIdentity());
+  if (!IsFile()) return absl::StrCat("size=", *size, " ", HardwareIdentity(number_));
   struct stat status = {};
   if (fstat(file_.Get(), &status) != 0) return OpenError(path_);
   return absl::StrCat("size=", *size, " inode=", status.st_ino);

@@ -72,7 +72,6 @@ class BackingDevice {
  private:
   absl::Status ReadGeometry();
   absl::StatusOr<uint64_t> ReadSize() const;
-  std::string HardwareIdentity() const;
 
   UniqueFd file_;  // behind the loop device
   UniqueFd fd_;    // the block device

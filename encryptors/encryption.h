@@ -13,6 +13,8 @@ struct Encryption {
   std::string cipher;              // kernel notation: aes-xts-plain64
   uint32_t key_size_bits = 0;      // of the volume key
   uint32_t sector_size_bytes = 0;  // 0: choose
+
+  bool operator==(const Encryption&) const = default;
 };
 
 }  // namespace volcrypt

@@ -20,7 +20,8 @@
 
 namespace volcrypt {
 
-enum class MappingState : uint8_t { kActive, kSuspended, kBroken, kDetaching };
+// kWaiting is of no mapping: the agent attaches the volume at boot, and has not yet.
+enum class MappingState : uint8_t { kActive, kSuspended, kBroken, kDetaching, kWaiting };
 
 // A dm-crypt mapping of ours as it is on this host.
 struct Mapping {
@@ -28,8 +29,10 @@ struct Mapping {
   MappingState state = MappingState::kActive;
   std::string state_reason;  // why not kActive, for people
   std::string device;        // backing device or file, canonical path
-  std::string device_path;   // /dev/mapper/volcrypt-<volume_id>
-  uint64_t size_bytes = 0;   // what the guest sees
+  // Of the backing device, for people: its number, and WWN, serial and dm UUID, as far as the kernel knows them.
+  std::string device_identity;
+  std::string device_path;  // /dev/mapper/volcrypt-<volume_id>
+  uint64_t size_bytes = 0;  // what the guest sees
   std::string luks_uuid;
   Encryption encryption;  // as found
   bool read_only = false;
@@ -71,13 +74,15 @@ enum class AttachOutcome : uint8_t {
 
 struct AttachResult {
   AttachOutcome outcome = AttachOutcome::kOpened;
-  Mapping mapping;          // not for kBlank, kKeyNeeded
+  Mapping mapping;          // not for kKeyNeeded; for kBlank the device alone
   std::string resume_uuid;  // kBlank: an interrupted first use on this host began with this LUKS UUID; continue with it
   std::vector<std::string> warnings;
 };
 
 // Metadata of an error that came after the worker had begun to format: something may have been written.
 inline constexpr std::string_view kFormatBegun = "format_begun";
+// Metadata of an error that came after the device was opened: Mapping::device_identity.
+inline constexpr std::string_view kDeviceIdentity = "device_identity";
 
 struct DetachRequest {
   std::string volume_id;  // one of the two
@@ -89,7 +94,10 @@ struct DetachResult {
   bool was_attached = false;
   bool pending = false;   // deferred: still in use
   std::string volume_id;  // whose mapping it was
-  std::string device;     // canonical path, when one was named
+  std::string device;     // canonical path, of the one that was named or, if it was attached, of the mapping's
+  // Of what was attached.
+  std::string device_identity;
+  std::string luks_uuid;
 };
 
 struct ExtendRequest {

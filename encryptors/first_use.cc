@@ -15,11 +15,7 @@ using Kind = VolumeRecords::Kind;
 
 }  // namespace
 
-absl::Status FormatBegun(const absl::Status& error) {
-  ErrorMetadata metadata = MetadataOf(error);
-  metadata[std::string(kFormatBegun)] = "true";
-  return MakeError(ReasonOf(error).value_or(Reason::kWorkerFailed), std::string(error.message()), std::move(metadata));
-}
+absl::Status FormatBegun(const absl::Status& error) { return WithMetadata(error, kFormatBegun, "true"); }
 
 FirstUse::FirstUse(const BackingDevice& device, std::string identity, const VolumeRecords& records,
                    const AttachRequest& request, const Key& key, const std::string& state_dir,

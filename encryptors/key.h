@@ -11,6 +11,8 @@ namespace volcrypt {
 struct KeyReference {
   std::string key_manager;
   std::string key_id;
+
+  bool operator==(const KeyReference&) const = default;
 };
 
 enum class KeyType : uint8_t {

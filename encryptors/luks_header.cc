@@ -16,6 +16,7 @@
 namespace volcrypt {
 namespace {
 
+constexpr int64_t kTokenVersion = 1;
 constexpr size_t kMaxTokenText = 256;
 
 bool IsPlainText(const std::string& text) {
@@ -66,6 +67,7 @@ std::string ToTokenJson(const VolcryptToken& token) {
     json_object_object_add(json.get(), name, json_object_new_string(value.c_str()));
   };
   add("type", "volcrypt");
+  json_object_object_add(json.get(), "version", json_object_new_int64(kTokenVersion));
   json_object_object_add(json.get(), "keyslots", json_object_get(keyslots.get()));
   add("volume_id", token.volume_id);
   add("key_manager", token.key.key_manager);

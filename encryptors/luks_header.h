@@ -15,7 +15,9 @@
 namespace volcrypt {
 
 // The token that volcrypt leaves in a LUKS2 header: which volume it is and which key opens it. A hint, written by
-// whoever held the disk: it may inform people and forbid a format, never choose a key or permit anything.
+// whoever held the disk: it may inform people and forbid a format, never choose a key or permit anything. In the header
+// it carries the version of its format, 1: a later one may add members and keeps these, so that every release reads the
+// tokens of every other; what changes their meaning gets another token type.
 struct VolcryptToken {
   std::string volume_id;
   KeyReference key;

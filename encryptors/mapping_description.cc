@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "encryptors/device_identity.h"
 #include "encryptors/loop_device.h"
 #include "encryptors/volume_id.h"
 
@@ -68,7 +69,9 @@ Mapping DescribeMapping(const std::string& volume_id, const DmDevice& device, co
                               : absl::StartsWith(device.uuid, "CRYPT-LUKS1-") ? Format::kLuks1
                                                                               : Format::kPlain;
   if (device.crypt) {
-    mapping.device = BackingPath(BackingNumber(*device.crypt));
+    const dev_t number = BackingNumber(*device.crypt);
+    mapping.device = BackingPath(number);
+    mapping.device_identity = ShownIdentity(number);
     mapping.encryption.cipher = device.crypt->cipher;
     mapping.encryption.key_size_bits = device.crypt->key_size_bits;
     mapping.encryption.sector_size_bytes = device.crypt->sector_size_bytes;

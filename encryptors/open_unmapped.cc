@@ -1,6 +1,7 @@
 #include "encryptors/open_unmapped.h"
 
 #include "absl/strings/str_cat.h"
+#include "encryptors/device_identity.h"
 #include "encryptors/luks.h"
 #include "encryptors/passphrase.h"
 #include "encryptors/reason.h"
@@ -32,6 +33,7 @@ absl::StatusOr<Mapping> DescribeUnmapped(const BackingDevice& device, const Luks
   }
   return Mapping{.volume_id = request.volume_id,
                  .device = device.Path(),
+                 .device_identity = ShownIdentity(device.Number()),
                  .size_bytes = device.SizeBytes() - header.data_offset_bytes,
                  .luks_uuid = header.uuid,
                  .encryption = header.encryption,

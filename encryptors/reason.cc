@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
@@ -112,8 +113,13 @@ std::optional<Reason> ParseReason(std::string_view name) {
 absl::Status MakeError(Reason reason, std::string_view message, ErrorMetadata metadata) {
   helper::Error payload;
   payload.set_reason(std::string(ReasonName(reason)));
+  // The shortest first: what a device's label or a long path takes must not be a mark that others decide by.
+  std::vector<ErrorMetadata::value_type*> by_size;
+  for (auto& entry : metadata) by_size.push_back(&entry);
+  std::ranges::stable_sort(by_size, {}, [](const auto* entry) { return entry->first.size() + entry->second.size(); });
   size_t room = kMaxErrorMetadataBytes;
-  for (auto& [key, value] : metadata) {
+  for (ErrorMetadata::value_type* const entry : by_size) {
+    auto& [key, value] = *entry;
     if (key.size() >= room) break;
     value = CutTo(value, room - key.size());
     room -= key.size() + value.size();
@@ -136,6 +142,13 @@ ErrorMetadata MetadataOf(const absl::Status& status) {
 }
 
 bool HasReason(const absl::Status& status, Reason reason) { return ReasonOf(status) == reason; }
+
+absl::Status WithMetadata(const absl::Status& error, std::string_view name, const std::string& value) {
+  if (error.ok()) return error;
+  ErrorMetadata metadata = MetadataOf(error);
+  metadata[std::string(name)] = value;
+  return MakeError(ReasonOf(error).value_or(Reason::kWorkerFailed), std::string(error.message()), std::move(metadata));
+}
 
 absl::Status WithRollbackError(const absl::Status& first, const absl::Status& rollback) {
   if (rollback.ok()) return first;

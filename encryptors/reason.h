@@ -89,6 +89,9 @@ std::optional<Reason> ReasonOf(const absl::Status& status);
 ErrorMetadata MetadataOf(const absl::Status& status);
 bool HasReason(const absl::Status& status, Reason reason);
 
+// The error, which stays what it is, with one thing more in its metadata. OK stays OK.
+absl::Status WithMetadata(const absl::Status& error, std::string_view name, const std::string& value);
+
 // The first error wins; what failed while undoing is added to its message.
 absl::Status WithRollbackError(const absl::Status& first, const absl::Status& rollback);
 

@@ -79,8 +79,12 @@ absl::StatusOr<DetachResult> VolumeEncryptor::Detach(const DetachRequest& reques
                      {{"device", request.device}});
   }
   if (absl::Status awaited = StopIfCallerHasGone(); !awaited.ok()) return awaited;
+  Mapping mapping = DescribeMapping(result.volume_id, **device, VolumeRecords(options_.state_dir));
   const absl::StatusOr<bool> pending = mapper.Remove(name, request.deferred);
-  if (!pending.ok()) return pending.status();
+  if (!pending.ok()) return WithMetadata(pending.status(), kDeviceIdentity, mapping.device_identity);
+  result.device = std::move(mapping.device);
+  result.device_identity = std::move(mapping.device_identity);
+  result.luks_uuid = std::move(mapping.luks_uuid);
   result.was_attached = true;
   result.pending = *pending;
   return result;

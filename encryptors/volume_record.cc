@@ -12,6 +12,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "encryptors/format_line.h"
 #include "encryptors/reason.h"
 #include "encryptors/unique_fd.h"
 #include "encryptors/volume_id.h"
@@ -19,7 +20,7 @@
 namespace volcrypt {
 namespace {
 
-constexpr absl::string_view kFormatLine = "volcrypt-record 1";
+constexpr FormatLine kFormatLine = {.name = "volcrypt-record", .version = 1};
 constexpr absl::string_view kLuks1 = "luks1";
 constexpr absl::string_view kLuks2 = "luks2";
 constexpr size_t kMaxRecordBytes = 4096;
@@ -45,9 +46,8 @@ absl::Status SetField(absl::string_view name, absl::string_view value, VolumeRec
     record.format = value == kLuks1 ? Format::kLuks1 : Format::kLuks2;
   } else if (name == "cipher") {
     record.cipher = std::string(value);
-  } else if (name == "key_size_bits" && absl::SimpleAtoi(value, &record.key_size_bits)) {
-    return absl::OkStatus();
-  } else if (name == "sector_size_bytes" && absl::SimpleAtoi(value, &record.sector_size_bytes)) {
+  } else if ((name == "key_size_bits" && absl::SimpleAtoi(value, &record.key_size_bits)) ||
+             (name == "sector_size_bytes" && absl::SimpleAtoi(value, &record.sector_size_bytes))) {
     return absl::OkStatus();
   } else if (name == "device") {
     record.device = std::string(value);
@@ -97,7 +97,7 @@ absl::Status WriteDurably(const std::string& directory, const std::string& name,
 
 std::string ToText(const VolumeRecord& record) {
   std::string text =
-      absl::StrCat(kFormatLine, "\nvolume_id ", record.volume_id, "\nluks_uuid ", record.luks_uuid, "\n");
+      absl::StrCat(ToText(kFormatLine), "\nvolume_id ", record.volume_id, "\nluks_uuid ", record.luks_uuid, "\n");
   if (record.format != Format::kUnspecified) {
     absl::StrAppend(&text, "format ", record.format == Format::kLuks1 ? kLuks1 : kLuks2, "\n");
   }
@@ -122,7 +122,8 @@ absl::StatusOr<VolumeRecord> ParseVolumeRecord(absl::string_view text) {
   }
   text.remove_suffix(1);
   const std::vector<absl::string_view> lines = absl::StrSplit(text, '\n');
-  if (lines[0] != kFormatLine) return BadLine(lines[0]);
+  if (IsNewer(lines[0], kFormatLine)) return absl::UnimplementedError(WrittenByNewer(lines[0], kFormatLine));
+  if (lines[0] != ToText(kFormatLine)) return BadLine(lines[0]);
   VolumeRecord record;
   for (size_t i = 1; i < lines.size(); ++i) {
     const std::pair<absl::string_view, absl::string_view> field = absl::StrSplit(lines[i], absl::MaxSplits(' ', 1));
@@ -147,6 +148,10 @@ absl::StatusOr<std::optional<VolumeRecord>> VolumeRecords::Read(Kind kind, const
   const ssize_t size = read(file.Get(), buffer.data(), buffer.size());
   if (size < 0) return NotWritable("reading", path);
   absl::StatusOr<VolumeRecord> record = ParseVolumeRecord({buffer.data(), static_cast<size_t>(size)});
+  if (absl::IsUnimplemented(record.status())) {
+    return MakeError(Reason::kStateNotWritable, absl::StrCat("record ", path, " ", record.status().message()),
+                     {{"path", path}});
+  }
   if (!record.ok() || record->volume_id != volume_id) {
     return MakeError(Reason::kStateNotWritable,
                      absl::StrCat("record ", path, " is damaged (", record.status().message(),

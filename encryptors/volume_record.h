@@ -29,7 +29,7 @@ struct VolumeRecord {
 };
 
 std::string ToText(const VolumeRecord& record);
-// kInvalidArgument says which line is wrong.
+// kInvalidArgument says which line is wrong, kUnimplemented that a newer release wrote it.
 absl::StatusOr<VolumeRecord> ParseVolumeRecord(absl::string_view text);
 
 // The durable records of this host: DIR/known/<volume_id> and DIR/intents/<volume_id>, root only. A write has reached

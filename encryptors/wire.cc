@@ -152,6 +152,8 @@ helper::DetachResult ToWire(const DetachResult& result) {
   wire.set_pending(result.pending);
   wire.set_volume_id(result.volume_id);
   wire.set_device(ValidUtf8(result.device));
+  wire.set_device_identity(result.device_identity);
+  wire.set_luks_uuid(ValidUtf8(result.luks_uuid));
   return wire;
 }
 
@@ -159,7 +161,9 @@ DetachResult FromWire(const helper::DetachResult& wire) {
   return {.was_attached = wire.was_attached(),
           .pending = wire.pending(),
           .volume_id = wire.volume_id(),
-          .device = wire.device()};
+          .device = wire.device(),
+          .device_identity = wire.device_identity(),
+          .luks_uuid = wire.luks_uuid()};
 }
 
 helper::ExtendRequest ToWire(const ExtendRequest& request) {
@@ -228,6 +232,7 @@ helper::Mapping ToWire(const Mapping& mapping) {
   wire.set_state(static_cast<uint32_t>(mapping.state));
   wire.set_state_reason(ValidUtf8(mapping.state_reason));
   wire.set_device(ValidUtf8(mapping.device));
+  wire.set_device_identity(mapping.device_identity);
   wire.set_device_path(mapping.device_path);
   wire.set_size_bytes(mapping.size_bytes);
   wire.set_luks_uuid(ValidUtf8(mapping.luks_uuid));
@@ -246,6 +251,7 @@ absl::StatusOr<Mapping> FromWire(const helper::Mapping& wire) {
   Mapping mapping{.volume_id = wire.volume_id(),
                   .state_reason = wire.state_reason(),
                   .device = wire.device(),
+                  .device_identity = wire.device_identity(),
                   .device_path = wire.device_path(),
                   .size_bytes = wire.size_bytes(),
                   .luks_uuid = wire.luks_uuid(),

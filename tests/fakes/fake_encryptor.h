@@ -73,6 +73,7 @@ class FakeEncryptor : public Encryptor {
     if (format && request.format_as_uuid.empty()) {
       AttachResult blank;
       blank.outcome = AttachOutcome::kBlank;
+      blank.mapping = {.device = request.device, .device_identity = IdentityOf(request.device)};
       blank.resume_uuid = device.resume_uuid;
       return blank;
     }
@@ -105,7 +106,13 @@ class FakeEncryptor : public Encryptor {
     for (const auto& [volume_id, mapping] : mapped) {
       if (!request.device.empty() && mapping.device == result.device) result.volume_id = volume_id;
     }
-    result.was_attached = mapped.erase(result.volume_id) == 1;
+    if (const auto it = mapped.find(result.volume_id); it != mapped.end()) {
+      result.device = it->second.device;
+      result.device_identity = it->second.device_identity;
+      result.luks_uuid = it->second.luks_uuid;
+      result.was_attached = true;
+      mapped.erase(it);
+    }
     return result;
   }
 
@@ -184,10 +191,13 @@ class FakeEncryptor : public Encryptor {
     return result;
   }
 
+  static std::string IdentityOf(const std::string& device) { return "8:16 serial=of-" + device; }
+
   Mapping Map(const AttachRequest& request, const FakeDevice& device) {
     Mapping mapping;
     mapping.volume_id = request.volume_id;
     mapping.device = request.device;
+    mapping.device_identity = IdentityOf(request.device);
     mapping.device_path = "/dev/mapper/volcrypt-" + request.volume_id;
     mapping.size_bytes = device.size_bytes - (uint64_t{2} << 20);
     mapping.luks_uuid = device.luks_uuid;

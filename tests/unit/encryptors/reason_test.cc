@@ -112,6 +112,20 @@ TEST(Reason, MessageOfTheLargestSizeStaysWhole) {
   EXPECT_EQ(MakeError(Reason::kWorkerFailed, message).message(), message);
 }
 
+// What is decided by must not depend on how long a path is.
+TEST(Reason, LongMetadataTakesNoShortOnesPlace) {
+  const absl::Status error = MakeError(Reason::kDeviceIoError, "failed", {{"device", std::string(4000, 'd')}});
+  const absl::Status marked = WithMetadata(error, "format_begun", "true");
+  EXPECT_TRUE(HasReason(marked, Reason::kDeviceIoError));
+  EXPECT_EQ(marked.message(), "failed");
+  EXPECT_EQ(MetadataOf(marked)["format_begun"], "true");
+  const absl::Status told = WithMetadata(marked, "device_identity", std::string(520, 'i'));
+  EXPECT_EQ(MetadataOf(told)["format_begun"], "true");
+  EXPECT_EQ(MetadataOf(told)["device_identity"].size(), 520U);
+  EXPECT_GT(MetadataOf(told)["device"].size(), 1000U);
+  EXPECT_TRUE(WithMetadata(absl::OkStatus(), "format_begun", "true").ok());
+}
+
 TEST(Reason, LongMetadataIsCutAndTheReasonStays) {
   const absl::Status error = MakeError(Reason::kInvalidField, "bad",
                                        {{"a", std::string(5000, 'x')}, {"b", "y"}, {std::string(3000, 'k'), "z"}});

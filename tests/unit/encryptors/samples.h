@@ -34,6 +34,7 @@ inline Mapping SampleMapping() {
           .state = MappingState::kSuspended,
           .state_reason = "suspended by somebody",
           .device = "/dev/vdb",
+          .device_identity = "253:16 serial=0042",
           .device_path = "/dev/mapper/volcrypt-vol-1",
           .size_bytes = uint64_t{5} << 40,
           .luks_uuid = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff",
@@ -85,15 +86,17 @@ inline auto Fields(const AttachRequest& r) {
                          r.decrypted_by_qemu, r.check_key);
 }
 inline auto Fields(const Mapping& m) {
-  return std::make_tuple(m.volume_id, m.state, m.state_reason, m.device, m.device_path, m.size_bytes, m.luks_uuid,
-                         Fields(m.encryption), m.read_only, m.open_count, m.header_volume_id, m.key.has_value(),
-                         Fields(m.key.value_or(KeyReference{})), m.formatted_at);
+  return std::make_tuple(m.volume_id, m.state, m.state_reason, m.device, m.device_identity, m.device_path, m.size_bytes,
+                         m.luks_uuid, Fields(m.encryption), m.read_only, m.open_count, m.header_volume_id,
+                         m.key.has_value(), Fields(m.key.value_or(KeyReference{})), m.formatted_at);
 }
 inline auto Fields(const AttachResult& r) {
   return std::make_tuple(r.outcome, Fields(r.mapping), r.resume_uuid, r.warnings);
 }
 inline auto Fields(const DetachRequest& r) { return std::make_tuple(r.volume_id, r.device, r.deferred); }
-inline auto Fields(const DetachResult& r) { return std::make_tuple(r.was_attached, r.pending, r.volume_id, r.device); }
+inline auto Fields(const DetachResult& r) {
+  return std::make_tuple(r.was_attached, r.pending, r.volume_id, r.device, r.device_identity, r.luks_uuid);
+}
 inline auto Fields(const ExtendRequest& r) { return std::make_tuple(r.volume_id, r.allowed_ciphers); }
 inline auto Fields(const ExtendResult& r) { return std::make_tuple(Fields(r.mapping), r.previous_size_bytes); }
 inline auto Fields(const Signature& s) { return std::make_tuple(s.type, s.offset_bytes, s.uuid, s.label); }

@@ -54,7 +54,12 @@ TEST(Wire, MappingWithoutRecordHasNoKeyAndNoTime) {
 TEST(Wire, DetachKeepsEveryField) {
   const DetachRequest request{.volume_id = "vol-1", .device = "/dev/vdb", .deferred = true};
   EXPECT_EQ(Fields(FromWire(ThroughBytes(ToWire(request)))), Fields(request));
-  const DetachResult result{.was_attached = true, .pending = true, .volume_id = "vol-1", .device = "/dev/vdb"};
+  const DetachResult result{.was_attached = true,
+                            .pending = true,
+                            .volume_id = "vol-1",
+                            .device = "/dev/vdb",
+                            .device_identity = "253:16 serial=0042",
+                            .luks_uuid = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"};
   EXPECT_EQ(Fields(FromWire(ThroughBytes(ToWire(result)))), Fields(result));
 }
 

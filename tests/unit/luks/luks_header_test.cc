@@ -32,6 +32,17 @@ TEST(TokenTest, NamesItsTypeAndKeyslots) {
   EXPECT_EQ(json_object_array_length(JsonMember(json.get(), "keyslots")), 1U);
 }
 
+TEST(TokenTest, CarriesItsVersionAndThatOfALaterReleaseIsRead) {
+  const JsonObject json = ParseJson(ToTokenJson(Example()));
+  EXPECT_EQ(JsonNumber(json.get(), "version"), 1U);
+  const std::optional<VolcryptToken> later = ParseTokenJson(
+      R"({"type":"volcrypt","version":2,"keyslots":["0"],"volume_id":"v","key_manager":"local","key_id":"k",)"
+      R"("created_at":"2001-09-09T01:46:40Z","generation":4,"more":{}})");
+  ASSERT_TRUE(later.has_value());
+  EXPECT_EQ(later->volume_id, "v");
+  EXPECT_EQ(later->key.key_id, "k");
+}
+
 class ForeignTokenTest : public testing::TestWithParam<const char*> {};
 
 TEST_P(ForeignTokenTest, IsNotOurs) { EXPECT_FALSE(ParseTokenJson(GetParam()).has_value()); }

@@ -1,13 +1,14 @@
 #include "encryptors/volume_record.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
 
 #include "encryptors/reason.h"
+#include "tests/unit/temp_directory.h"
 
 namespace volcrypt {
 namespace {
@@ -63,17 +64,11 @@ INSTANTIATE_TEST_SUITE_P(
 
 class VolumeRecordsTest : public testing::Test {
  protected:
-  VolumeRecordsTest() {
-    std::string name = "/tmp/volcrypt-records-XXXXXX";
-    directory_ = mkdtemp(name.data());
-  }
-  ~VolumeRecordsTest() override { std::filesystem::remove_all(directory_); }
-
-  std::string directory_;
+  TempDirectory directory_;
 };
 
 TEST_F(VolumeRecordsTest, KeepsKnownVolumesAndIntentsApart) {
-  const VolumeRecords records(directory_);
+  const VolumeRecords records(directory_.Path());
   ASSERT_TRUE(records.Write(Kind::kIntent, Example()).ok());
   EXPECT_FALSE((*records.Read(Kind::kKnown, "vol-1")).has_value());
   ASSERT_TRUE((*records.Read(Kind::kIntent, "vol-1")).has_value());
@@ -83,7 +78,7 @@ TEST_F(VolumeRecordsTest, KeepsKnownVolumesAndIntentsApart) {
 }
 
 TEST_F(VolumeRecordsTest, OnlyTheOwnerMayReadThem) {
-  const VolumeRecords records(directory_);
+  const VolumeRecords records(directory_.Path());
   ASSERT_TRUE(records.Write(Kind::kKnown, Example()).ok());
   struct stat status = {};
   ASSERT_EQ(stat(records.PathOf(Kind::kKnown, "vol-1").c_str(), &status), 0);
@@ -91,21 +86,32 @@ TEST_F(VolumeRecordsTest, OnlyTheOwnerMayReadThem) {
 }
 
 TEST_F(VolumeRecordsTest, ADamagedRecordIsNotNoRecord) {
-  const VolumeRecords records(directory_);
+  const VolumeRecords records(directory_.Path());
   ASSERT_TRUE(records.Write(Kind::kKnown, Example()).ok());
   std::ofstream(records.PathOf(Kind::kKnown, "vol-1")) << "";
   EXPECT_TRUE(HasReason(records.Read(Kind::kKnown, "vol-1").status(), Reason::kStateNotWritable));
 }
 
+TEST_F(VolumeRecordsTest, OneOfANewerReleaseIsRefusedAndNotCalledDamaged) {
+  const VolumeRecords records(directory_.Path());
+  ASSERT_TRUE(records.Write(Kind::kKnown, Example()).ok());
+  std::ofstream(records.PathOf(Kind::kKnown, "vol-1")) << "volcrypt-record 2\nsomething else\n";
+  const absl::Status refused = records.Read(Kind::kKnown, "vol-1").status();
+  EXPECT_TRUE(HasReason(refused, Reason::kStateNotWritable));
+  EXPECT_THAT(std::string(refused.message()),
+              testing::HasSubstr("newer volcrypt (volcrypt-record 2, this one knows 1)"));
+  EXPECT_THAT(std::string(refused.message()), testing::Not(testing::HasSubstr("damaged")));
+}
+
 TEST_F(VolumeRecordsTest, ARecordUnderAnotherVolumesNameIsRefused) {
-  const VolumeRecords records(directory_);
+  const VolumeRecords records(directory_.Path());
   ASSERT_TRUE(records.Write(Kind::kKnown, Example()).ok());
   std::filesystem::rename(records.PathOf(Kind::kKnown, "vol-1"), records.PathOf(Kind::kKnown, "vol-2"));
   EXPECT_TRUE(HasReason(records.Read(Kind::kKnown, "vol-2").status(), Reason::kStateNotWritable));
 }
 
 TEST_F(VolumeRecordsTest, AStateDirectoryThatIsGoneIsReported) {
-  const VolumeRecords records(directory_ + "/missing");
+  const VolumeRecords records(directory_.Path("missing"));
   EXPECT_TRUE(HasReason(records.Write(Kind::kIntent, Example()), Reason::kStateNotWritable));
 }
 

@@ -98,6 +98,7 @@ TEST_F(AuditTest, OperationIsOneLineWithWhoWhatAndHowItEnded) {
   EXPECT_EQ(line["device"], kFormatted);
   EXPECT_EQ(line["key"], kKey);
   EXPECT_EQ(line["key_manager"], "local");
+  EXPECT_EQ(line["device_identity"], std::string("8:16 serial=of-") + kFormatted);
   EXPECT_EQ(line["luks_uuid"], kUuid);
   EXPECT_EQ(line["size_bytes"], std::to_string(encryptor_.mapped.at(kVolume).size_bytes));
   EXPECT_EQ(line["formatted"], "false");
@@ -123,6 +124,30 @@ TEST_F(AuditTest, FailureHasCodeAndReason) {
   EXPECT_EQ(Lines().at(0)["reason"], "DEVICE_NOT_FOUND");
 }
 
+// Names of devices are used again; what they say of themselves is not.
+TEST_F(AuditTest, FailureAfterTheDeviceWasOpenedSaysWhichItWas) {
+  encryptor_.on_attach = [](const AttachRequest&, const Key*) {
+    return MakeError(Reason::kDeviceNotBlank, "holds data", {{std::string(kDeviceIdentity), "8:32 serial=0042"}});
+  };
+  EXPECT_EQ(RpcOutcome(Attach(kFormatted)), "DEVICE_NOT_BLANK");
+  EXPECT_EQ(Lines().at(0)["device_identity"], "8:32 serial=0042");
+  EXPECT_FALSE(Lines().at(0).contains("luks_uuid"));
+}
+
+TEST_F(AuditTest, DetachSaysWhatWasAttached) {
+  ASSERT_EQ(RpcOutcome(Attach(kFormatted)), "OK");
+  ASSERT_EQ(RpcOutcome(Detach(kVolume)), "OK");
+  ASSERT_EQ(RpcOutcome(Detach(kVolume)), "OK");
+  const std::vector<Json> lines = Lines();
+  const Json& line = lines.at(1);
+  EXPECT_EQ(line["volume"], kVolume);
+  EXPECT_EQ(line["device"], kFormatted);
+  EXPECT_EQ(line["device_identity"], std::string("8:16 serial=of-") + kFormatted);
+  EXPECT_EQ(line["luks_uuid"], kUuid);
+  EXPECT_EQ(line["was_attached"], "true");
+  EXPECT_FALSE(lines.at(2).contains("device_identity")) << "of what was not attached nothing is known";
+}
+
 TEST_F(AuditTest, FirstUseIsToldBeforeAndAfter) {
   std::string at_format = "no format";
   encryptor_.on_attach = [&](const AttachRequest& request, const Key* key) {
@@ -138,6 +163,7 @@ TEST_F(AuditTest, FirstUseIsToldBeforeAndAfter) {
   EXPECT_EQ(lines[0]["key"], kKey);
   EXPECT_FALSE(lines[0].contains("result"));
   EXPECT_EQ(lines[0]["luks_uuid"], lines[1]["luks_uuid"]);
+  EXPECT_EQ(lines[0]["device_identity"], std::string("8:16 serial=of-") + kBlank);
   EXPECT_EQ(lines[1]["formatted"], "true");
 }
 
