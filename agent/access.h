@@ -1,4 +1,5 @@
-// Who may call what. The table in access.cc names the least role of every RPC; one without a row is refused.
+// Who may call what. The table in access.cc names the least role of every RPC, of those too that gRPC answers by
+// itself; one without a row is refused.
 #pragma once
 
 #include <sys/types.h>

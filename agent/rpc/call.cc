@@ -12,12 +12,12 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
-#include "agent/keys/key_id.h"
-#include "agent/request_fields.h"
 #include "agent/rpc/caller_of.h"
 #include "agent/rpc/caller_tokens.h"
 #include "agent/rpc/error.h"
 #include "agent/rpc/trace_of.h"
+#include "agent/shown_key_id.h"
+#include "agent/volume_identity.h"
 #include "encryptors/reason.h"
 
 namespace volcrypt {
@@ -60,25 +60,20 @@ absl::Status Guarded(Call& call, absl::FunctionRef<absl::Status(Call&)> work) {
   }
 }
 
+// Whether the caller was turned away for who it is.
+bool IsDenied(const absl::Status& outcome) {
+  return absl::IsUnauthenticated(outcome) || absl::IsPermissionDenied(outcome);
+}
+
+// Without a role for the call, which is what anybody is. A caller whose token Keystone refuses has one.
+bool IsTurnedAway(const absl::StatusOr<Caller>& caller, const absl::Status& outcome) {
+  return !caller.ok() || HasReason(outcome, Reason::kCallerUnknown) || HasReason(outcome, Reason::kCallerNotAllowed);
+}
+
 // What a caller did wrong is no problem of the host's; what failed on the host is.
 LogLevel LevelOf(const absl::Status& outcome, CallKind kind) {
   if (outcome.ok()) return kind == CallKind::kRead ? LogLevel::kDebug : LogLevel::kInfo;
   return outcome.code() == absl::StatusCode::kInternal ? LogLevel::kError : LogLevel::kWarning;
-}
-
-bool IsDenial(const absl::Status& outcome) {
-  return absl::IsUnauthenticated(outcome) || absl::IsPermissionDenied(outcome);
-}
-
-// Somebody may have put the key itself there, which must not reach log or audit.
-std::string ShownKeyId(const std::string& key_id, const absl::Status& outcome) {
-  absl::StatusOr<std::string> parsed = ParseKeyId(key_id);
-  if (!parsed.ok() || HasReason(outcome, Reason::kInvalidKeyId)) {
-    return absl::StrCat("invalid (", key_id.size(), " bytes)");
-  }
-  // No key manager has looked at it.
-  if (IsDenial(outcome) && !CanonicalKeyId(*parsed).ok()) return absl::StrCat("unchecked (", key_id.size(), " bytes)");
-  return *std::move(parsed);
 }
 
 void AddTo(LogFields& fields, const Caller& caller) {
@@ -114,23 +109,37 @@ grpc::Status CallRunner::Run(grpc::ServerContext& context, const CallDescription
   context.AddTrailingMetadata(kRequestIdMetadata, call.trace.request_id);
   const absl::StatusOr<Caller> caller = CallerOf(context, peers_);
   const absl::Status outcome = RunAllowed(context, description, caller, call, work);
+  // Also at the agent's own calls, so that it waits for no other caller.
+  TellLeftOut(absl::Now());
   // Nobody has asked for anything, so there is nothing to tell or to count.
   if (caller.ok() && caller->process && caller->process->is_self) return ToRpcStatus(outcome);
-  const absl::Duration took = absl::Now() - start;
-  LogOutcome(description, caller, call, took, outcome);
-  AuditOutcome(description, caller, call, took, outcome);
-  observer_.OperationEnded(VerbOf(description), outcome, took, call.facts);
+  Report(description, caller, call, absl::Now() - start, outcome);
   return ToRpcStatus(outcome);
+}
+
+absl::StatusOr<CallerLimit::Share> CallRunner::AdmitTo(CallerLimit& limit, const absl::StatusOr<Caller>& caller,
+                                                       std::string_view method, Role& role) const {
+  if (!caller.ok()) return caller.status();
+  role = access_.Get()->RoleOf(*caller);
+  if (absl::Status allowed = CheckAccess(role, method); !allowed.ok()) return allowed;
+  return limit.Take(NameOf(*caller));
+}
+
+absl::StatusOr<CallerLimit::Share> CallRunner::Admit(const grpc::ServerContextBase& context, std::string_view method) {
+  const CallDescription description{.method = method, .kind = CallKind::kRead, .about = {}};
+  Call call{.deadline = absl::InfiniteFuture(), .trace = TraceOf(context.client_metadata())};
+  const absl::StatusOr<Caller> caller = CallerOf(context, peers_);
+  absl::StatusOr<CallerLimit::Share> share = AdmitTo(callers_built_in_calls_, caller, method, call.role);
+  TellLeftOut(absl::Now());
+  if (!share.ok()) Report(description, caller, call, absl::ZeroDuration(), share.status());
+  return share;
 }
 
 absl::Status CallRunner::RunAllowed(const grpc::ServerContext& context, const CallDescription& description,
                                     const absl::StatusOr<Caller>& caller, Call& call,
                                     absl::FunctionRef<absl::Status(Call&)> work) {
-  if (!caller.ok()) return caller.status();
-  call.role = access_.Get()->RoleOf(*caller);
-  if (absl::Status allowed = CheckAccess(call.role, description.method); !allowed.ok()) return allowed;
   CallerLimit& limit = description.may_ask_key_manager ? callers_key_calls_ : callers_other_calls_;
-  const absl::StatusOr<CallerLimit::Share> share = limit.Take(NameOf(*caller));
+  const absl::StatusOr<CallerLimit::Share> share = AdmitTo(limit, caller, description.method, call.role);
   if (!share.ok()) return share.status();
   absl::StatusOr<std::optional<CallerTokens>> tokens = TokensOf(context.client_metadata());
   if (!tokens.ok()) return tokens.status();
@@ -155,7 +164,17 @@ LogFields CallRunner::Story(const CallDescription& description, const Call& call
   for (const auto& [name, value] : call.results) {
     if (!value.empty()) fields.emplace_back(name, value);
   }
+  AddIdentityIn(outcome, fields);
   return fields;
+}
+
+void CallRunner::Report(const CallDescription& description, const absl::StatusOr<Caller>& caller, const Call& call,
+                        absl::Duration took, const absl::Status& outcome) {
+  if (!IsTurnedAway(caller, outcome) || denied_.Take(caller.ok() ? NameOf(*caller) : "nobody known", absl::Now())) {
+    LogOutcome(description, caller, call, took, outcome);
+    AuditOutcome(description, caller, call, took, outcome);
+  }
+  observer_.OperationEnded(VerbOf(description), outcome, took, call.facts);
 }
 
 void CallRunner::LogOutcome(const CallDescription& description, const absl::StatusOr<Caller>& caller, const Call& call,
@@ -174,6 +193,14 @@ void CallRunner::LogOutcome(const CallDescription& description, const absl::Stat
   log_.Write(level, VerbOf(description), fields);
 }
 
+void CallRunner::TellLeftOut(absl::Time now) {
+  for (const auto& [caller, calls] : denied_.TakeLeftOut(now)) {
+    log_.Write(LogLevel::kWarning, "further calls of one caller were denied",
+               {{"caller", caller}, {"calls", absl::StrCat(calls)}});
+    audit_.WriteLeftOut(caller, calls);
+  }
+}
+
 absl::Status CallRunner::AuditBeforehand(const CallDescription& description, const Caller& caller, const Call& call,
                                          std::string_view will, const LogFields& on_what) {
   LogFields about = Story(description, call, absl::OkStatus());
@@ -190,7 +217,7 @@ absl::Status CallRunner::AuditBeforehand(const CallDescription& description, con
 
 void CallRunner::AuditOutcome(const CallDescription& description, const absl::StatusOr<Caller>& caller,
                               const Call& call, absl::Duration took, const absl::Status& outcome) {
-  if (description.kind == CallKind::kRead && !IsDenial(outcome)) return;
+  if (description.kind == CallKind::kRead && !IsDenied(outcome)) return;
   LogFields about = Story(description, call, outcome);
   AddTo(about, call.trace);
   audit_.WriteAfter({.verb = VerbOf(description),
@@ -216,10 +243,18 @@ void CallRunner::End() {
   if (running_ == 0) idle_.notify_all();
 }
 
-bool CallRunner::Drain(absl::Time deadline) {
-  std::unique_lock lock(mutex_);
+void CallRunner::Refuse() {
+  const std::lock_guard lock(mutex_);
   draining_ = true;
-  return idle_.wait_until(lock, absl::ToChronoTime(deadline), [this] { return running_ == 0; });
+}
+
+bool CallRunner::Drain(absl::Time deadline) {
+  Refuse();
+  std::unique_lock lock(mutex_);
+  const bool idle = idle_.wait_until(lock, absl::ToChronoTime(deadline), [this] { return running_ == 0; });
+  lock.unlock();
+  TellLeftOut(absl::InfiniteFuture());
+  return idle;
 }
 
 }  // namespace volcrypt

@@ -15,8 +15,10 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "agent/audit.h"
+#include "agent/burst_limit.h"
 #include "agent/caller.h"
 #include "agent/caller_limit.h"
 #include "agent/current_access.h"
@@ -71,8 +73,8 @@ struct Reporting {
 };
 
 // Runs every call the same way: who calls, may they, until when, the work itself, one log line, one count and one line
-// of the audit, the answer. The answer's metadata name the request (trace_of.h).
-// Thread-safe.
+// of the audit, the answer. Of a caller that is turned away a few calls a minute have lines, and the others their
+// number. The answer's metadata name the request (trace_of.h). Thread-safe.
 class CallRunner {
  public:
   // The references outlive the runner. Of the calls that may ask a key manager no more than `max_key_calls` run at the
@@ -88,22 +90,38 @@ class CallRunner {
         operation_timeout_(operation_timeout),
         key_calls_(max_key_calls, /*max_waiting=*/0),
         callers_key_calls_(max_calls_per_caller),
-        callers_other_calls_(max_calls_per_caller) {}
+        callers_other_calls_(max_calls_per_caller),
+        callers_built_in_calls_(kMaxBuiltInCallsPerCaller) {}
 
   grpc::Status Run(grpc::ServerContext& context, const CallDescription& description,
                    absl::FunctionRef<absl::Status(Call&)> work);
 
-  // Refuses calls from now on and waits for those that run. False when some still run at the deadline.
+  // For calls that gRPC answers by itself: whether this caller may make one more of them. What is refused is told and
+  // counted as any other, CALLER_UNKNOWN, CALLER_NOT_ALLOWED or TOO_MANY_OPERATIONS.
+  absl::StatusOr<CallerLimit::Share> Admit(const grpc::ServerContextBase& context, std::string_view method);
+
+  // All calls from now on, except those that gRPC answers by itself.
+  void Refuse();
+  // The same, and waits for those that run. False when some still run at the deadline.
   bool Drain(absl::Time deadline);
 
  private:
+  // Those of reflection hold a thread each, for as long as the caller wants.
+  static constexpr uint32_t kMaxBuiltInCallsPerCaller = 32;
+
   bool Begin();
   void End();
+  absl::StatusOr<CallerLimit::Share> AdmitTo(CallerLimit& limit, const absl::StatusOr<Caller>& caller,
+                                             std::string_view method, Role& role) const;
   absl::Status RunAllowed(const grpc::ServerContext& context, const CallDescription& description,
                           const absl::StatusOr<Caller>& caller, Call& call,
                           absl::FunctionRef<absl::Status(Call&)> work);
+  // Of calls that were left out of log and audit.
+  void TellLeftOut(absl::Time now);
   // The call as log and audit tell it, without how it ended.
   static LogFields Story(const CallDescription& description, const Call& call, const absl::Status& outcome);
+  void Report(const CallDescription& description, const absl::StatusOr<Caller>& caller, const Call& call,
+              absl::Duration took, const absl::Status& outcome);
   void LogOutcome(const CallDescription& description, const absl::StatusOr<Caller>& caller, const Call& call,
                   absl::Duration took, const absl::Status& outcome) const;
   void AuditOutcome(const CallDescription& description, const absl::StatusOr<Caller>& caller, const Call& call,
@@ -121,6 +139,8 @@ class CallRunner {
   // Apart, so that who waits for a hung key manager with all its calls can still detach.
   CallerLimit callers_key_calls_;
   CallerLimit callers_other_calls_;
+  CallerLimit callers_built_in_calls_;
+  BurstLimit denied_;
 
   std::mutex mutex_;
   std::condition_variable idle_;

@@ -20,7 +20,7 @@ void AddNames(const grpc::AuthContext& authenticated, const char* property, Call
 
 }  // namespace
 
-absl::StatusOr<Caller> CallerOf(const grpc::ServerContext& context, const Peers& peers) {
+absl::StatusOr<Caller> CallerOf(const grpc::ServerContextBase& context, const Peers& peers) {
   const std::shared_ptr<const grpc::AuthContext> authenticated = context.auth_context();
   if (authenticated == nullptr || !authenticated->IsPeerAuthenticated()) {
     absl::StatusOr<PeerCredentials> process = peers.Find(context.peer());

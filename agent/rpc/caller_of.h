@@ -10,6 +10,6 @@ namespace volcrypt {
 
 // Who makes this call: the process that connected to a Unix socket, or the holder of the certificate that TLS has
 // verified. CALLER_UNKNOWN for everybody else.
-absl::StatusOr<Caller> CallerOf(const grpc::ServerContext& context, const Peers& peers);
+absl::StatusOr<Caller> CallerOf(const grpc::ServerContextBase& context, const Peers& peers);
 
 }  // namespace volcrypt

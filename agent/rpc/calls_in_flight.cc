@@ -1,11 +1,6 @@
 #include "agent/rpc/calls_in_flight.h"
 
-#include <grpcpp/support/server_interceptor.h>
-
-#include <memory>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 namespace volcrypt {
 
@@ -38,10 +33,8 @@ class CallsInFlight::Counter : public grpc::experimental::ServerInterceptorFacto
   CallsInFlight& calls_;
 };
 
-void CallsInFlight::CountAllOf(grpc::ServerBuilder& builder) {
-  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> creators;
-  creators.push_back(std::make_unique<Counter>(*this));
-  builder.experimental().SetInterceptorCreators(std::move(creators));
+std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> CallsInFlight::NewInterceptors() {
+  return std::make_unique<Counter>(*this);
 }
 
 void CallsInFlight::WaitUntilGone(absl::Time deadline) {

@@ -1,9 +1,10 @@
 #pragma once
 
-#include <grpcpp/server_builder.h>
+#include <grpcpp/support/server_interceptor.h>
 
 #include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 
 #include "absl/time/time.h"
@@ -15,8 +16,8 @@ namespace volcrypt {
 // Thread-safe.
 class CallsInFlight {
  public:
-  // Has the server that is built count. The server does not outlive this.
-  void CountAllOf(grpc::ServerBuilder& builder);
+  // For a server, which does not outlive this.
+  std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> NewInterceptors();
 
   // Until the deadline, waits for the calls that are there now to be gone. Later ones are not counted any more.
   void WaitUntilGone(absl::Time deadline);

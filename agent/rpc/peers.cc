@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <iterator>
@@ -61,14 +62,26 @@ absl::Status Peers::Remember(int socket, bool is_self) {
   const std::optional<ino_t> inode = InodeOf(socket);
   if (!inode) return absl::InternalError("the accepted descriptor is not a socket");
 
+  const Role role = access_.Get()->RoleOf({.process = *credentials, .certificate_names = {}});
+
   const std::lock_guard lock(mutex_);
   connections_.erase(socket);  // its number was free, so the connection that had it is closed
-  if (connections_.size() >= max_connections_) DropClosedLocked();
-  if (connections_.size() >= max_connections_ && !is_self) {
-    return absl::ResourceExhaustedError(absl::StrCat("there are ", max_connections_, " connections already"));
+  if (!HasRoomLocked(role)) DropClosedLocked();
+  if (!HasRoomLocked(role) && !is_self) {
+    return absl::ResourceExhaustedError(absl::StrCat("user ", credentials->uid, " finds ", connections_.size(),
+                                                     " connections, no room for one more of its role"));
   }
-  connections_[socket] = {.inode = *inode, .credentials = *std::move(credentials)};
+  connections_[socket] = {.inode = *inode, .credentials = *std::move(credentials), .role = role};
   return absl::OkStatus();
+}
+
+bool Peers::HasRoomLocked(Role role) const {
+  if (role == Role::kAdmin) return connections_.size() < max_connections_ + kRoomForAdmins;
+  if (connections_.size() >= max_connections_) return false;
+  if (role != Role::kNone) return true;
+  const auto unknown =
+      std::ranges::count_if(connections_, [](const auto& entry) { return entry.second.role == Role::kNone; });
+  return static_cast<size_t>(unknown) < max_connections_ / kPartForUnknown;
 }
 
 absl::StatusOr<PeerCredentials> Peers::Find(std::string_view peer) const {

@@ -9,6 +9,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "agent/caller.h"
+#include "agent/config.h"
+#include "agent/current_access.h"
 
 namespace volcrypt {
 
@@ -20,7 +22,13 @@ absl::StatusOr<PeerCredentials> ReadPeerCredentials(int socket);
 // Thread-safe.
 class Peers {
  public:
-  explicit Peers(size_t max_connections) : max_connections_(max_connections) {}
+  // What admins have beyond the most connections of all others, so that they get in when a host is in trouble.
+  static constexpr size_t kRoomForAdmins = 16;
+  // Callers without a role have this part of the most connections at most, all of them together.
+  static constexpr size_t kPartForUnknown = 8;
+
+  // `access` outlives this.
+  Peers(size_t max_connections, const CurrentAccess& access) : max_connections_(max_connections), access_(access) {}
 
   // Remembers who is behind a connection that will be handed to gRPC. kResourceExhausted when there are too many; for
   // the agent's own there is always room.
@@ -34,10 +42,13 @@ class Peers {
   struct Connection {
     ino_t inode = 0;  // of the socket, which tells whether the descriptor is still the same connection
     PeerCredentials credentials;
+    Role role = Role::kNone;  // when it connected
   };
+  bool HasRoomLocked(Role role) const;
   void DropClosedLocked();
 
   const size_t max_connections_;
+  const CurrentAccess& access_;
   mutable std::mutex mutex_;
   std::map<int, Connection> connections_;
 };

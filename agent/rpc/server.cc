@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "agent/rpc/built_in_calls.h"
 #include "agent/rpc/caller_tokens.h"
 #include "agent/rpc/self_call.h"
 
@@ -80,7 +81,7 @@ RpcServer::RpcServer(const RpcServerOptions& options, Attacher& attacher, const 
     : log_(reporting.log),
       attacher_(attacher),
       operation_timeout_(options.operation_timeout),
-      peers_(options.max_connections),
+      peers_(options.max_connections, access),
       calls_(peers_, access, reporting, options.operation_timeout, MaxKeyCalls(options), options.max_calls_per_caller),
       volume_encryptor_service_(calls_, attacher),
       volume_admin_service_(calls_, attacher),
@@ -96,7 +97,10 @@ absl::Status RpcServer::Build(const RpcServerOptions& options) {
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   SetLimits(builder, options);
-  in_flight_.CountAllOf(builder);
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(in_flight_.NewInterceptors());
+  interceptors.push_back(NewBuiltInCallInterceptors(calls_));
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
   builder.RegisterService(&volume_encryptor_service_);
   builder.RegisterService(&volume_admin_service_);
   builder.RegisterService(&key_service_);
@@ -137,7 +141,11 @@ RpcServer::~RpcServer() {
 }
 
 void RpcServer::Serve(UniqueFd connection, bool is_self) {
+  for (const auto& [none, count] : refused_.TakeLeftOut(absl::Now())) {
+    log_.Write(LogLevel::kWarning, "further connections were refused", {{"connections", absl::StrCat(count)}});
+  }
   if (const absl::Status status = peers_.Remember(connection.Get(), is_self); !status.ok()) {
+    if (!refused_.Take("", absl::Now())) return;
     log_.Write(LogLevel::kWarning, "connection refused", {{"error", std::string(status.message())}});
     return;
   }
@@ -171,9 +179,14 @@ void RpcServer::UpdateHealth() {
   health.SetServingStatus("", attaches);
 }
 
-bool RpcServer::Shutdown(absl::Time deadline) {
+void RpcServer::RefuseCalls() {
   server_->GetHealthCheckService()->Shutdown();
   listener_->Stop();
+  calls_.Refuse();
+}
+
+bool RpcServer::Shutdown(absl::Time deadline) {
+  RefuseCalls();
   const bool all_ended = calls_.Drain(deadline);
   if (all_ended) {
     // Until then new calls are refused as UNAVAILABLE, which callers repeat. So is what they see when we hang up; a

@@ -60,9 +60,10 @@ class RpcServer {
   // as a whole and the service that attaches are, so that nobody places work here.
   void SetHelperPresent(bool present);
 
-  // Health NOT_SERVING, no new connections, no new calls; waits for the calls that run and for their
-  // answers to go out. False when some did not end by
-  // the deadline; the server must not be destroyed then, as they still use it.
+  // From now on health is NOT_SERVING, and there are no new connections and no new calls.
+  void RefuseCalls();
+  // The same, and waits for the calls that run and for their answers to go out. False when some did not end by the
+  // deadline; the server must not be destroyed then, as they still use it.
   bool Shutdown(absl::Time deadline);
 
  private:
@@ -77,6 +78,7 @@ class RpcServer {
   const Attacher& attacher_;
   const absl::Duration operation_timeout_;
   Peers peers_;
+  BurstLimit refused_;  // of connections
   CallsInFlight in_flight_;
   CallRunner calls_;
   VolumeEncryptorService volume_encryptor_service_;

@@ -33,6 +33,8 @@ v1::Attachment::State StateToApi(MappingState state) {
       return v1::Attachment::STATE_BROKEN;
     case MappingState::kDetaching:
       return v1::Attachment::STATE_DETACHING;
+    case MappingState::kWaiting:
+      return v1::Attachment::STATE_WAITING;
   }
   return v1::Attachment::STATE_UNSPECIFIED;
 }

@@ -4,17 +4,9 @@
 #include "agent/rpc/from_api.h"
 #include "agent/rpc/page.h"
 #include "agent/rpc/to_api.h"
+#include "agent/volume_identity.h"
 
 namespace volcrypt {
-namespace {
-
-// By what a volume can be told from another, whatever its device was called.
-LogFields Identity(const Mapping& mapping) {
-  return {{"luks_uuid", mapping.luks_uuid},
-          {"size_bytes", mapping.size_bytes == 0 ? "" : absl::StrCat(mapping.size_bytes)}};
-}
-
-}  // namespace
 
 grpc::Status VolumeEncryptorService::AttachVolume(grpc::ServerContext* context, const v1::AttachVolumeRequest* request,
                                                   v1::AttachVolumeResponse* response) {
@@ -28,12 +20,11 @@ grpc::Status VolumeEncryptorService::AttachVolume(grpc::ServerContext* context, 
   return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
     const absl::StatusOr<AttachCall> attach = FromApi(*request, call.IsAdmin());
     if (!attach.ok()) return attach.status();
-    const absl::StatusOr<AttachAnswer> answer =
-        attacher_.Attach(*attach, call.ForKeys(), [&call](std::string_view will, const std::string& luks_uuid) {
-          return call.before_lasting_step(will, {{"luks_uuid", luks_uuid}});
-        });
+    const absl::StatusOr<AttachAnswer> answer = attacher_.Attach(
+        *attach, call.ForKeys(),
+        [&call](const FormatPlan& plan) { return call.before_lasting_step(plan.will, IdentityOf(plan)); });
     if (!answer.ok()) return answer.status();
-    call.results = Identity(answer->mapping);
+    call.results = IdentityOf(answer->mapping);
     call.results.emplace_back("formatted", answer->formatted ? "true" : "false");
     if (request->key().key_id().empty() && answer->mapping.key) {
       call.results.emplace_back("key", answer->mapping.key->key_id);
@@ -61,8 +52,10 @@ grpc::Status VolumeEncryptorService::DetachVolume(grpc::ServerContext* context, 
         attacher_.Detach(FromApi(*request), call.deadline, request->keep_libvirt_secret());
     if (!result.ok()) return result.status();
     call.Warn(result->warnings);
-    call.results = {{"was_attached", result->was_attached ? "true" : "false"}};
+    call.results = IdentityOf(*result);
+    call.results.emplace_back("was_attached", result->was_attached ? "true" : "false");
     if (request->volume_id().empty()) call.results.emplace_back("volume", result->volume_id);
+    if (request->device().empty()) call.results.emplace_back("device", result->device);
     response->set_was_attached(result->was_attached);
     response->set_pending(result->pending);
     return absl::OkStatus();
@@ -80,7 +73,7 @@ grpc::Status VolumeEncryptorService::ExtendVolume(grpc::ServerContext* context, 
   return calls_.Run(*context, description, [&](Call& call) -> absl::Status {
     const absl::StatusOr<ExtendAnswer> result = attacher_.Extend(FromApi(*request, call.IsAdmin()), call.ForKeys());
     if (!result.ok()) return result.status();
-    call.results = Identity(result->mapping);
+    call.results = IdentityOf(result->mapping);
     call.results.emplace_back("device", result->mapping.device);
     call.results.emplace_back("previous_size_bytes", absl::StrCat(result->previous_size_bytes));
     Attachment attachment(result->mapping);

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <map>
+#include <set>
 
 #include "agent/message_id.h"
 #include "encryptors/reason.h"
@@ -94,12 +95,29 @@ TEST(MessageId, EveryOneHasItsOwnEntryInTheCatalogAndNoEntryIsLeftOver) {
 }
 
 TEST(MessageId, WhatAnOperatorMustMendHasOne) {
+  // The caller's to mend, by another request or by asking again later.
+  const std::set<Reason> of_the_caller = {
+      Reason::kInvalidField,
+      Reason::kInvalidVolumeId,
+      Reason::kInvalidKeyId,
+      Reason::kDeviceNotAllowed,
+      Reason::kUnsupportedEncryption,
+      Reason::kUnknownKeyManager,
+      Reason::kKeyRequired,
+      Reason::kNotAttached,
+      Reason::kAttachedDifferently,
+      Reason::kDeviceInUse,
+      Reason::kMappingInUse,
+      Reason::kKeyInUse,
+      Reason::kDraining,
+      Reason::kOperationInProgress,
+      Reason::kTooManyOperations,
+      Reason::kCallerTokenRejected,
+  };
   for (int i = 0; i < kReasonCount; ++i) {
     const auto reason = static_cast<Reason>(i);
-    if (ReasonCode(reason) != absl::StatusCode::kInternal) continue;
-    EXPECT_NE(MessageIdOf(ReasonName(reason)), "") << ReasonName(reason);
+    EXPECT_EQ(MessageIdOf(ReasonName(reason)).empty(), of_the_caller.contains(reason)) << ReasonName(reason);
   }
-  EXPECT_EQ(MessageIdOf("INVALID_FIELD"), "") << "the caller's to mend";
 }
 
 TEST(Log, WithoutAJournalThatTakesEntriesItGetsLinesWithPriorities) {

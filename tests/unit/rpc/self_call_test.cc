@@ -41,7 +41,7 @@ TEST_F(SelfCallTest, IsAnsweredThoughAllConnectionsAreTaken) {
   options_.max_connections = 2;
   Serve();
   std::vector<UniqueFd> connections;
-  for (int i = 0; i < 8; ++i) connections.push_back(ConnectAs(socket_path_, {}));
+  for (size_t i = 0; i < 8 + Peers::kRoomForAdmins; ++i) connections.push_back(ConnectAs(socket_path_, {}));
   ASSERT_TRUE(Eventually([this] { return LogText().find("connection refused") != std::string::npos; }));
   EXPECT_TRUE(server_->CallSelf(kPatience).ok());
 }

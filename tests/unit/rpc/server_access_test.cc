@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <sstream>
+
 #include "tests/unit/rpc/held_calls.h"
 #include "tests/unit/rpc/rpc_fixture.h"
 
@@ -75,6 +78,37 @@ TEST_F(ServerAccessTest, CallersThatComeAndGoAreNeverTakenForEachOther) {
   }
 }
 
+size_t CountOf(const std::string& text, const std::string& words) {
+  size_t count = 0;
+  for (size_t at = text.find(words); at != std::string::npos; at = text.find(words, at + 1)) ++count;
+  return count;
+}
+
+TEST_F(ServerAccessTest, OfACallerThatIsTurnedAwayTheFirstCallsAreToldAndTheOthersCounted) {
+  const std::string path = directory_.Path("audit.log");
+  ASSERT_TRUE(audit_.File().Open(path).ok());
+  const auto channel = ChannelAs({.uid = 4001, .gid = 4001, .groups = {}});
+  const int calls = 25;
+  for (int i = 0; i < calls; ++i) EXPECT_EQ(RpcOutcome(GetInfo(channel)), "CALLER_UNKNOWN");
+  EXPECT_EQ(RpcOutcome(GetInfo(ChannelAs({.uid = 4002, .gid = 4002, .groups = {}}))), "CALLER_UNKNOWN");
+  EXPECT_EQ(observer_.Take().size(), calls + 1U);
+  server_.reset();
+  std::ostringstream audit;
+  audit << std::ifstream(path).rdbuf();
+  EXPECT_EQ(CountOf(LogText(), "uid=4001"), BurstLimit::kMost) << LogText();
+  EXPECT_EQ(CountOf(audit.str(), "\"uid\":4001"), BurstLimit::kMost) << audit.str();
+  EXPECT_EQ(CountOf(LogText(), "uid=4002"), 1U) << "each caller has its own burst";
+  EXPECT_EQ(CountOf(LogText(), "further calls of one caller were denied caller=\"uid 4001\" calls=15\n"), 1U)
+      << LogText();
+  EXPECT_EQ(CountOf(audit.str(), "\"event\":\"left_out\",\"denied_calls\":15,\"of\":\"uid 4001\"}\n"), 1U)
+      << audit.str();
+}
+
+TEST_F(ServerAccessTest, CallsOfWhoMayCallAreAllTold) {
+  for (int i = 0; i < 25; ++i) EXPECT_EQ(RpcOutcome(CreateKey(channel_)), "OK");
+  EXPECT_EQ(CountOf(LogText(), "info CreateKey "), 25U);
+}
+
 class FewCallsTest : public RpcTest {
  protected:
   FewCallsTest() {
@@ -108,15 +142,18 @@ class FewConnectionsTest : public RpcTest {
 
 TEST_F(FewConnectionsTest, ConnectionsBeyondTheLimitAreClosedAndRoomComesBack) {
   std::vector<UniqueFd> idle;
-  for (int i = 0; i < 3; ++i) idle.push_back(ConnectAs(socket_path_, {}));
+  for (size_t i = 0; i < 3 + Peers::kRoomForAdmins; ++i) idle.push_back(ConnectAs(socket_path_, {}));
   EXPECT_TRUE(Eventually([&] {
     const UniqueFd refused = ConnectAs(socket_path_, {});
     char byte = 0;
     return recv(refused.Get(), &byte, 1, MSG_DONTWAIT) == 0;
   }));
   EXPECT_NE(LogText().find("warning connection refused"), std::string::npos);
+  for (int i = 0; i < 50; ++i) ConnectAs(socket_path_, {});
+  EXPECT_TRUE(Eventually([this] { return CountOf(LogText(), "warning connection refused") >= BurstLimit::kMost; }));
   idle.clear();
   EXPECT_TRUE(Eventually([this] { return GetInfo(NewChannel()).ok(); }));
+  EXPECT_EQ(CountOf(LogText(), "warning connection refused"), BurstLimit::kMost);
 }
 
 }  // namespace

@@ -1,4 +1,3 @@
-#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "tests/unit/rpc/held_calls.h"
+#include "tests/unit/rpc/raw_call.h"
 #include "tests/unit/rpc/rpc_fixture.h"
 
 namespace volcrypt {
@@ -80,53 +80,6 @@ TEST_F(ServerLifeTest, InMaintenanceNothingNewIsAttachedAndTheRestWorks) {
   EXPECT_EQ(Health(""), "SERVING");
   EXPECT_EQ(RpcOutcome(attach("vol-2")), "OK");
 }
-
-// One streaming call whose messages are bytes: for protocols whose generated client the C++ packages do not have.
-class RawCall {
- public:
-  RawCall(const std::shared_ptr<grpc::Channel>& channel, const std::string& method) : stub_(channel) {
-    context_.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
-    call_ = stub_.PrepareCall(&context_, method, &queue_);
-    call_->StartCall(nullptr);
-    EXPECT_TRUE(Done());
-  }
-
-  void Write(const std::string& message) {
-    const grpc::Slice slice(message);
-    call_->Write(grpc::ByteBuffer(&slice, 1), nullptr);
-    EXPECT_TRUE(Done());
-  }
-
-  // Nothing once the server has ended the call.
-  std::optional<std::string> Read() {
-    grpc::ByteBuffer answer;
-    call_->Read(&answer, nullptr);
-    grpc::Slice text;
-    if (!Done() || !answer.DumpToSingleSlice(&text).ok()) return std::nullopt;
-    return std::string(reinterpret_cast<const char*>(text.begin()), text.size());
-  }
-
-  grpc::Status Finish() {
-    call_->WritesDone(nullptr);
-    Done();
-    grpc::Status status;
-    call_->Finish(&status, nullptr);
-    EXPECT_TRUE(Done());
-    return status;
-  }
-
- private:
-  bool Done() {
-    void* tag = nullptr;
-    bool ok = false;
-    return queue_.Next(&tag, &ok) && ok;
-  }
-
-  grpc::GenericStub stub_;
-  grpc::CompletionQueue queue_;
-  grpc::ClientContext context_;
-  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
-};
 
 TEST_F(ServerLifeTest, ReflectionListsTheServices) {
   RawCall call(channel_, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo");

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "tests/fakes/test_certificates.h"
+#include "tests/unit/rpc/raw_call.h"
 #include "tests/unit/rpc/rpc_fixture.h"
 
 namespace volcrypt {
@@ -142,6 +143,10 @@ TEST_F(ServerTlsTest, EveryMethodIsForTheSameRolesOverBothTransports) {
         EXPECT_EQ(outcome, expected) << transport << " " << method;
       }
     }
+    RawCall reflection(channel, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo");
+    EXPECT_EQ(reflection.Finish().error_code(),
+              role == Role::kNone ? grpc::StatusCode::UNAUTHENTICATED : grpc::StatusCode::OK)
+        << transport;
   }
 }
 

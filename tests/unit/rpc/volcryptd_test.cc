@@ -200,7 +200,7 @@ TEST_F(VolcryptdTest, ReloadTakesOverAccessRulesAndSaysWhatNeedsARestart) {
   EXPECT_EQ(InfoAs(4001), "CALLER_UNKNOWN");
   WriteConfig("[volumes]\nformat = \"luks1\"\n[[access]]\nrole = \"compute\"\nusers = [\"4001\"]\n");
   kill(pid_, SIGHUP);
-  EXPECT_TRUE(Logs("access rules, log level and audit file were read again"));
+  EXPECT_TRUE(Logs("access rules, log level, audit file and volumes.d were read again"));
   EXPECT_TRUE(Logs("volumes has changed, which takes effect after a restart"));
   EXPECT_EQ(InfoAs(4001), "OK");
 }
@@ -212,6 +212,16 @@ TEST_F(VolcryptdTest, ReloadOfAWrongConfigurationKeepsTheOldOne) {
   kill(pid_, SIGHUP);
   EXPECT_TRUE(Logs("the old one stays in force"));
   EXPECT_EQ(InfoAs(4001), "OK");
+}
+
+TEST_F(VolcryptdTest, HangupReadsVolumesDEvenWithAWrongConfiguration) {
+  Start();
+  WriteConfig("[[access]]\nrole = \"king\"\n");
+  std::filesystem::create_directory(directory_.Path("volumes.d"));
+  directory_.Write("volumes.d/scratch.toml", "device = \"/dev/absent\"\nkey = \"k\"\n");
+  kill(pid_, SIGHUP);
+  EXPECT_TRUE(Logs("volumes.d was read again")) << Log();
+  EXPECT_TRUE(Logs("volume=scratch")) << Log();
 }
 
 TEST_F(VolcryptdTest, HangupOpensTheAuditFileAgainEvenWithAWrongConfiguration) {
@@ -233,6 +243,32 @@ TEST_F(VolcryptdTest, AuditFileThatCannotBeOpenedIsNoStart) {
   WriteConfig("[audit]\nfile = \"" + directory_.Path("no/audit.log") + "\"\n");
   EXPECT_EQ(Run({"--config", directory_.Path("volcryptd.toml"), "--helper-socket", directory_.Path("helper.sock")}), 1);
   EXPECT_TRUE(Logs("audit.file: "));
+}
+
+TEST_F(VolcryptdTest, CheckOfTheConfigurationSaysWhatIsWrongWithTheAuditFileAndMakesNone) {
+  const std::string config = directory_.Path("volcryptd.toml");
+  const std::string path = directory_.Path("audit.log");
+  WriteConfig("[audit]\nfile = \"" + path + "\"\n");
+  EXPECT_EQ(Run({"--check-config", "--config", config}), 0) << Log();
+  EXPECT_FALSE(std::filesystem::exists(path));
+  for (const std::string& wrong : {directory_.Path("no/audit.log"), directory_.Path()}) {
+    std::filesystem::remove(directory_.Path("log"));
+    WriteConfig("[audit]\nfile = \"" + wrong + "\"\n");
+    EXPECT_EQ(Run({"--check-config", "--config", config}), 1);
+    EXPECT_NE(Log().find(config + ":9: audit.file: " + wrong + ": "), std::string::npos) << Log();
+  }
+}
+
+TEST_F(VolcryptdTest, ReloadThatCannotOpenTheAuditFileDoesNotSayThatItDid) {
+  const std::string path = directory_.Path("audit.log");
+  WriteConfig("[audit]\nfile = \"" + path + "\"\n");
+  Start();
+  WriteConfig("[audit]\nfile = \"" + directory_.Path("no/audit.log") + "\"\n");
+  kill(pid_, SIGHUP);
+  EXPECT_TRUE(Logs("access rules, log level and volumes.d were read again, the audit file was not")) << Log();
+  EXPECT_EQ(Log().find("audit file and volumes.d were read again"), std::string::npos) << Log();
+  EXPECT_EQ(InfoAs(4001), "CALLER_UNKNOWN");
+  EXPECT_NE(ReadFile(path).find("\"uid\":4001"), std::string::npos) << "in the file that it had";
 }
 
 TEST_F(VolcryptdTest, SecondDaemonIsRefused) {
