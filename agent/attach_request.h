@@ -29,6 +29,8 @@ struct AttachCall {
   std::string provider;
   std::string control_location;
   bool caller_is_admin = false;
+
+  bool operator==(const AttachCall&) const = default;
 };
 
 // Checks every field and fills what is absent from the configuration. The encryption is what a first use would make; of

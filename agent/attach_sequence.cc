@@ -122,7 +122,7 @@ absl::StatusOr<AttachAnswer> AttachSequence::RunSteps(bool mapped) {
     }
     case AttachOutcome::kBlank:
       if (!request_.may_format) return BrokenPromise(request_, "offered to format what may not be formatted");
-      return FormatBlank(result->resume_uuid);
+      return FormatBlank(*result);
     case AttachOutcome::kKeyNeeded:
       return BrokenPromise(request_, "asked for the key that it had been given");
     case AttachOutcome::kFormatted:
@@ -198,27 +198,29 @@ absl::StatusOr<AttachAnswer> AttachSequence::OrFormattedMeanwhile(FirstUseDialog
   return Opened(first_use, *std::move(result));
 }
 
-absl::StatusOr<AttachAnswer> AttachSequence::FormatBlank(const std::string& resume_uuid) {
+absl::StatusOr<AttachAnswer> AttachSequence::FormatBlank(const AttachResult& blank) {
   FirstUseDialogue first_use = Dialogue();
   if (const absl::StatusOr<Key>& key = FetchedKey(); !key.ok()) {
     // Nothing is claimed that cannot be formatted; but what the record forbids is told before what the key lacks.
     if (ComesBeforeDevice(key.status()) || KeyManagerIsAway(key.status())) return key.status();
-    absl::Status checked = first_use.Check(resume_uuid, Until(deadline_));
+    absl::Status checked = first_use.Check(blank.resume_uuid, Until(deadline_));
     return checked.ok() ? key.status() : checked;
   }
-  const absl::StatusOr<std::string> luks_uuid = first_use.Claim(resume_uuid, Until(Before(deadline_, 0.25)));
+  const absl::StatusOr<std::string> luks_uuid = first_use.Claim(blank.resume_uuid, Until(Before(deadline_, 0.25)));
   if (!luks_uuid.ok()) return OrFormattedMeanwhile(first_use, luks_uuid.status());
-  if (absl::Status agreed = AskBeforeFormat(*luks_uuid, !resume_uuid.empty()); !agreed.ok()) {
+  if (absl::Status agreed = AskBeforeFormat(*luks_uuid, blank); !agreed.ok()) {
     return WithRollbackError(agreed, first_use.Withdraw(Until(deadline_)));
   }
   return Format(first_use, *luks_uuid);
 }
 
-absl::Status AttachSequence::AskBeforeFormat(const std::string& luks_uuid, bool resumes) const {
+absl::Status AttachSequence::AskBeforeFormat(const std::string& luks_uuid, const AttachResult& blank) const {
   if (!surroundings_.before_format) return absl::OkStatus();
   return surroundings_.before_format(
-      resumes ? "formats the device, on which this volume's first use was interrupted" : "formats the blank device",
-      luks_uuid);
+      {.will = blank.resume_uuid.empty() ? "formats the blank device"
+                                         : "formats the device, on which this volume's first use was interrupted",
+       .luks_uuid = luks_uuid,
+       .device_identity = blank.mapping.device_identity});
 }
 
 absl::StatusOr<AttachAnswer> AttachSequence::Format(FirstUseDialogue& first_use, const std::string& luks_uuid) {

@@ -28,9 +28,14 @@ struct AttachAnswer {
   std::string libvirt_secret_uuid;  // empty: none
 };
 
-// Asked before a device is formatted, with what will be done, in words, and as which LUKS UUID. An error keeps it from
-// being done.
-using BeforeFormat = std::function<absl::Status(std::string_view will, const std::string& luks_uuid)>;
+struct FormatPlan {
+  std::string_view will;  // what will be done, in words
+  std::string luks_uuid;
+  std::string device_identity;  // as Mapping::device_identity
+};
+
+// Asked before a device is formatted. An error keeps it from being done.
+using BeforeFormat = std::function<absl::Status(const FormatPlan& plan)>;
 
 // One attach: the order in which the encryptor and the key manager are asked. Errors keep their precedence (request,
 // caller, attachment state, device, header, key, kernel) although the key is fetched before the device is looked at,
@@ -63,8 +68,8 @@ class AttachSequence {
 
   absl::StatusOr<AttachAnswer> Refused(const absl::Status& refusal);
   absl::StatusOr<AttachAnswer> OrFormattedMeanwhile(FirstUseDialogue& first_use, const absl::Status& refusal);
-  absl::StatusOr<AttachAnswer> FormatBlank(const std::string& resume_uuid);
-  absl::Status AskBeforeFormat(const std::string& luks_uuid, bool resumes) const;
+  absl::StatusOr<AttachAnswer> FormatBlank(const AttachResult& blank);
+  absl::Status AskBeforeFormat(const std::string& luks_uuid, const AttachResult& blank) const;
   absl::StatusOr<AttachAnswer> Format(FirstUseDialogue& first_use, const std::string& luks_uuid);
   absl::StatusOr<AttachAnswer> Confirm(FirstUseDialogue& first_use, AttachResult result);
   absl::Status CloseAfter(const absl::Status& error);

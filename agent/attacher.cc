@@ -44,14 +44,25 @@ absl::Status Draining(const std::string& volume_id) {
                    {{"volume_id", volume_id}});
 }
 
+// None is named where the header's counts.
+absl::Status CheckKeyId(const KeyManager& manager, const std::string& key_id) {
+  return key_id.empty() ? absl::OkStatus() : manager.CheckKeyId(key_id);
+}
+
+absl::Status NotYetAttached(const std::string& volume_id) {
+  return MakeError(Reason::kNotAttached, absl::StrCat("volume ", volume_id, " is being attached"),
+                   {{"volume_id", volume_id}});
+}
+
 }  // namespace
 
 Attacher::Attacher(Encryptor& encryptor, const KeyManagers& key_managers, const Mappings& mappings,
-                   OperationSlots& slots, VolumesConfig config, std::string host, VolumeSecrets* secrets,
-                   SecretRecords records)
+                   PendingVolumes& pending, OperationSlots& slots, VolumesConfig config, std::string host,
+                   VolumeSecrets* secrets, SecretRecords records)
     : encryptor_(encryptor),
       key_managers_(key_managers),
       mappings_(mappings),
+      pending_(pending),
       slots_(slots),
       config_(std::move(config)),
       host_(std::move(host)),
@@ -63,6 +74,7 @@ absl::StatusOr<AttachAnswer> Attacher::Attach(const AttachCall& call, const KeyC
   if (!request.ok()) return request.status();
   const absl::StatusOr<KeyManagers::Found> key_manager = key_managers_.FindFor(request->key);
   if (!key_manager.ok()) return key_manager.status();
+  if (absl::Status checked = CheckKeyId(*key_manager->manager, request->key.key_id); !checked.ok()) return checked;
   // Records outlive the configuration, so they never say "the default one".
   request->key.key_manager = key_manager->name;
 
@@ -80,12 +92,17 @@ absl::StatusOr<AttachAnswer> Attacher::AttachOver(const AttachCall& call, Attach
   const bool is_attached = secret->has_value() && (*secret)->note.is_attachment;
   const bool mapped = mappings_.Find(call.volume_id).has_value();
   if (!mapped && !is_attached && InMaintenance()) return Draining(call.volume_id);
+  std::optional<PendingVolumes::Making> making;
+  if (!mapped && !is_attached) making.emplace(pending_, call.volume_id);
   // What libvirt says is attached has been formatted, and maybe is in use, whatever this device looks like.
   if (is_attached) request.may_format = false;
   const bool unmapped = is_attached && has_value && request.leave_unmapped;
   if (unmapped) request.attached_as_uuid = (*secret)->note.luks_uuid;
   if (mapped && has_value) request.check_key = false;
-  request.decrypted_by_qemu = secret_attachments_.DevicesOfOthers(call.volume_id);
+  absl::StatusOr<std::map<std::string, std::string>> decrypted_by_qemu =
+      secret_attachments_.DevicesOfOthers(call.volume_id);
+  if (!decrypted_by_qemu.ok()) return decrypted_by_qemu.status();
+  request.decrypted_by_qemu = *std::move(decrypted_by_qemu);
 
   absl::StatusOr<AttachAnswer> answer;
   if (request.device.empty()) {
@@ -252,7 +269,14 @@ absl::StatusOr<Inspection> Attacher::Inspect(const std::string& device, absl::Ti
 
 absl::StatusOr<Attachment> Attacher::Get(const std::string& volume_id, absl::Time deadline) {
   if (absl::Status checked = CheckVolumeId(volume_id); !checked.ok()) return checked;
-  return secret_attachments_.Describe(volume_id, GetMapping(volume_id, deadline), deadline);
+  const PendingVolumes::Look look(pending_);
+  absl::StatusOr<Attachment> attachment =
+      secret_attachments_.Describe(volume_id, GetMapping(volume_id, deadline), deadline);
+  if (attachment.ok() && look.SawMaking(volume_id)) attachment = NotYetAttached(volume_id);
+  if (!HasReason(attachment.status(), Reason::kNotAttached)) return attachment;
+  const WaitingVolumes waiting = look.Waiting();
+  const auto found = waiting.find(volume_id);
+  return found == waiting.end() ? attachment : found->second;
 }
 
 absl::StatusOr<Mapping> Attacher::GetMapping(const std::string& volume_id, absl::Time deadline) {
@@ -263,7 +287,12 @@ absl::StatusOr<Mapping> Attacher::GetMapping(const std::string& volume_id, absl:
   return *std::move(known);
 }
 
-AttachmentList Attacher::List(absl::Time deadline) { return secret_attachments_.List(mappings_.List(), deadline); }
+AttachmentList Attacher::List(absl::Time deadline) {
+  const PendingVolumes::Look look(pending_);
+  AttachmentList list = secret_attachments_.List(mappings_.List(), deadline);
+  ApplyPending(look, list.attachments);
+  return list;
+}
 
 absl::Status Attacher::Forget(const std::string& volume_id, const std::optional<KeyReference>& key,
                               const KeyCall& key_call, const std::function<absl::Status()>& before_drop) {

@@ -18,6 +18,7 @@
 #include "agent/libvirt/volume_secrets.h"
 #include "agent/mappings.h"
 #include "agent/operation_slots.h"
+#include "agent/pending_volumes.h"
 #include "agent/secret_attachments.h"
 #include "agent/secret_records.h"
 #include "encryptors/encryptor.h"
@@ -40,8 +41,9 @@ class Attacher {
  public:
   // All references outlive the attacher. `host` names this host in first-use records. Without `secrets` nothing is
   // registered in libvirt.
-  Attacher(Encryptor& encryptor, const KeyManagers& key_managers, const Mappings& mappings, OperationSlots& slots,
-           VolumesConfig config, std::string host, VolumeSecrets* secrets = nullptr, SecretRecords records = {});
+  Attacher(Encryptor& encryptor, const KeyManagers& key_managers, const Mappings& mappings, PendingVolumes& pending,
+           OperationSlots& slots, VolumesConfig config, std::string host, VolumeSecrets* secrets = nullptr,
+           SecretRecords records = {});
 
   absl::StatusOr<AttachAnswer> Attach(const AttachCall& call, const KeyCall& key_call,
                                       const BeforeFormat& before_format = {});
@@ -52,7 +54,8 @@ class Attacher {
   absl::Status RemoveLeftSecrets(absl::Time deadline);
   absl::StatusOr<ExtendAnswer> Extend(const ExtendCall& call, const KeyCall& key_call);
   absl::StatusOr<Inspection> Inspect(const std::string& device, absl::Time deadline);
-  // Takes no slot. While the helper does not answer it is what sysfs knows.
+  // Takes no slot. While the helper does not answer it is what sysfs knows. Neither here nor in lists is a volume
+  // attached before its attach is done.
   absl::StatusOr<Attachment> Get(const std::string& volume_id, absl::Time deadline);
   // Takes no slot and asks nobody but libvirt.
   AttachmentList List(absl::Time deadline);
@@ -95,6 +98,7 @@ class Attacher {
   Encryptor& encryptor_;
   const KeyManagers& key_managers_;
   const Mappings& mappings_;
+  PendingVolumes& pending_;
   OperationSlots& slots_;
   const VolumesConfig config_;
   const std::string host_;

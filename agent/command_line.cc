@@ -6,7 +6,8 @@ namespace volcrypt {
 namespace {
 
 constexpr const char* kFooter = R"(
-SIGTERM lets running operations finish and refuses new ones; SIGHUP reads access rules and log level again.
+SIGTERM lets running operations finish and refuses new ones; SIGHUP reads access rules, log level, audit file and
+volumes.d again.
 
 Examples:
   volcryptd --check-config --config ./volcryptd.toml     say everything that is wrong with a configuration

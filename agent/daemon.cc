@@ -134,6 +134,8 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(Config config, DaemonOptio
   TakeGrpcLog(log);
   const absl::StatusOr<RpcServerOptions> server = ServerOptions(daemon->config_.server);
   if (!server.ok()) return server.status();
+  // Before anybody can ask: a volume that is to come is never said to be nobody's.
+  daemon->ReadBootVolumes();
   absl::StatusOr<std::unique_ptr<RpcServer>> started =
       RpcServer::Start(*server, std::move(sockets), daemon->attacher_, daemon->key_managers_, daemon->access_,
                        {.log = log, .observer = daemon->metrics_, .audit = daemon->audit_});
@@ -141,6 +143,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(Config config, DaemonOptio
   for (const std::string& address : server->tcp) names.push_back(absl::StrCat(kTcpPrefix, address));
   daemon->server_ = *std::move(started);
   daemon->ProbeHelper();
+  daemon->boot_attacher_.Begin();
   log.Write(LogLevel::kInfo, "volcryptd is ready",
             {{"version", VOLCRYPT_VERSION}, {"listen", absl::StrJoin(names, " ")}, {"host", host.name}});
   return daemon;
@@ -155,6 +158,7 @@ Daemon::Daemon(Config config, DaemonOptions options, KeyManagers key_managers, s
       metrics_({.mappings = mappings_,
                 .slots = slots_,
                 .left_workers = left_workers_,
+                .pending_volumes = pending_volumes_,
                 .max_operations = config_.server.max_operations,
                 .key_managers = NamesOf(key_managers)}),
       audit_(log, metrics_),
@@ -164,8 +168,13 @@ Daemon::Daemon(Config config, DaemonOptions options, KeyManagers key_managers, s
       encryptor_(helper_, metrics_),
       access_(std::move(rules)),
       secrets_(OpenSecrets(config_.libvirt)),
-      attacher_(encryptor_, key_managers_, mappings_, slots_, config_.volumes, host, secrets_.get(),
-                SecretRecords(config_.libvirt.records, BootId())) {}
+      attacher_(encryptor_, key_managers_, mappings_, pending_volumes_, slots_, config_.volumes, host, secrets_.get(),
+                SecretRecords(config_.libvirt.records, BootId())),
+      boot_attacher_(
+          {.attacher = attacher_, .pending = pending_volumes_, .log = log_, .observer = metrics_, .audit = audit_},
+          {.attempt_timeout = config_.server.operation_timeout}) {
+  SecretRecords(config_.libvirt.records, BootId()).RemoveThoseOfOtherBoots();
+}
 
 int Daemon::Run(const Signals& signals) {
   NotifyHelper(helper_present_);
@@ -187,6 +196,13 @@ int Daemon::Run(const Signals& signals) {
 
 bool Daemon::OwnHelperEnded() const {
   return options_.helper_pid && waitpid(*options_.helper_pid, nullptr, WNOHANG) == *options_.helper_pid;
+}
+
+// A volume whose file is wrong must not keep the compute service's from being attached.
+void Daemon::ReadBootVolumes() {
+  BootVolumes boot = LoadBootVolumes(BootVolumesDirectory(options_.config_path));
+  for (const ConfigError& error : boot.errors) log_.Write(LogLevel::kError, ToString(error));
+  boot_attacher_.SetVolumes(std::move(boot));
 }
 
 void Daemon::ProbeHelper() {
@@ -225,20 +241,25 @@ void Daemon::RemoveLeftSecrets() {
 }
 
 // Whoever rotates files sends SIGHUP, and does not look at the configuration.
-void Daemon::ReopenAudit(const ConfigResult& fresh) {
+bool Daemon::ReopenAudit(const ConfigResult& fresh) {
   const absl::Status opened =
       fresh.errors.empty() ? audit_.File().Open(fresh.config.audit.file) : audit_.File().Reopen();
-  if (opened.ok()) return;
+  if (opened.ok()) return true;
   log_.Write(LogLevel::kError, "the audit goes on in the file that it had", {{"error", std::string(opened.message())}});
+  return false;
 }
 
 void Daemon::Reload() {
   NotifyReloading();
   ConfigResult fresh = LoadConfig(options_.config_path, options_.config_must_exist);
   for (const ConfigError& error : fresh.errors) log_.Write(LogLevel::kError, ToString(error));
-  ReopenAudit(fresh);
+  // Neither waits for the configuration: a file that was moved away must not be written to, and a volume is described
+  // in a file of its own.
+  const bool audit_reopened = ReopenAudit(fresh);
+  ReadBootVolumes();
   if (!fresh.errors.empty()) {
-    log_.Write(LogLevel::kError, "the configuration has errors; the old one stays in force");
+    log_.Write(LogLevel::kError,
+               "the configuration has errors, so the old one stays in force; volumes.d was read again");
   } else {
     auto rules = std::make_shared<const AccessRules>(fresh.config.access, geteuid());
     WarnAll(log_, rules->Warnings());
@@ -247,7 +268,9 @@ void Daemon::Reload() {
     for (const std::string& name : NeedRestart(config_, fresh.config)) {
       log_.Write(LogLevel::kWarning, absl::StrCat(name, " has changed, which takes effect after a restart"));
     }
-    log_.Write(LogLevel::kInfo, "access rules, log level and audit file were read again");
+    log_.Write(LogLevel::kInfo, audit_reopened
+                                    ? "access rules, log level, audit file and volumes.d were read again"
+                                    : "access rules, log level and volumes.d were read again, the audit file was not");
   }
   sd_notify(0, "READY=1");
 }
@@ -255,12 +278,15 @@ void Daemon::Reload() {
 int Daemon::Stop(int status) {
   const absl::Duration patience = config_.server.operation_timeout + kShutdownMargin;
   NotifyStopping(patience + kExitMargin);
+  server_->RefuseCalls();
   log_.Write(LogLevel::kInfo, "ending: running operations finish, new ones are refused");
+  boot_attacher_.RequestStop();
   if (!server_->Shutdown(absl::Now() + patience)) {
     log_.Write(LogLevel::kError, "operations did not end by their deadlines; ending without them");
     // Their threads still use everything that an orderly end would destroy.
     std::_Exit(status);
   }
+  boot_attacher_.Stop();
   return status;
 }
 

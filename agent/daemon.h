@@ -10,7 +10,9 @@
 #include "absl/status/statusor.h"
 #include "agent/attacher.h"
 #include "agent/audit.h"
+#include "agent/boot_attacher.h"
 #include "agent/config.h"
+#include "agent/config_result.h"
 #include "agent/current_access.h"
 #include "agent/helper_client.h"
 #include "agent/keys/key_managers.h"
@@ -48,11 +50,12 @@ class Daemon {
   Daemon(Config config, DaemonOptions options, KeyManagers key_managers, std::shared_ptr<const AccessRules> rules,
          const std::string& host, Log& log);
   bool OwnHelperEnded() const;
+  void ReadBootVolumes();
   void ProbeHelper();
   void FeedWatchdog();
   void RemoveLeftSecrets();
   void Reload();
-  void ReopenAudit(const ConfigResult& fresh);
+  bool ReopenAudit(const ConfigResult& fresh);  // false, and logged: it goes on in the file that it had
   int Stop(int status);
 
   Config config_;
@@ -61,6 +64,7 @@ class Daemon {
   const Mappings mappings_;
   OperationSlots slots_;
   LeftWorkers left_workers_;
+  PendingVolumes pending_volumes_;
   Metrics metrics_;
   Audit audit_;
   const KeyManagers key_managers_;
@@ -70,6 +74,7 @@ class Daemon {
   CurrentAccess access_;
   const std::unique_ptr<VolumeSecrets> secrets_;  // null: libvirt is off
   Attacher attacher_;
+  BootAttacher boot_attacher_;
   std::unique_ptr<RpcServer> server_;
   bool helper_present_ = true;
   Watchdog watchdog_;

@@ -13,8 +13,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "agent/audit_file.h"
+#include "agent/boot_volumes.h"
 #include "agent/command_line.h"
 #include "agent/config.h"
+#include "agent/config_result.h"
 #include "agent/config_values.h"
 #include "agent/daemon.h"
 #include "agent/keys/wiping_allocator.h"
@@ -42,8 +45,20 @@ Account FutureAccount(const CommandLine& line) {
   return line.spawn_helper ? FindAccount(kUser).value_or(self) : self;
 }
 
+// The directory of the default may be missing until the first start, which makes it.
+void CheckAuditFile(ConfigResult& config) {
+  const std::filesystem::path file = config.config.audit.file;
+  std::error_code unknown;
+  if (file.empty() || (file.parent_path() == kLogDirectory && !std::filesystem::exists(kLogDirectory, unknown))) return;
+  const absl::Status usable = AuditFile::Check(file);
+  if (usable.ok()) return;
+  const ConfigPlace& place = config.places["audit.file"];
+  config.errors.push_back(
+      {.file = place.file, .line = place.line, .key = "audit.file", .what = std::string(usable.message())});
+}
+
 // Whether a file may be read depends on who reads it: for root, who asks on the service's behalf, its user does.
-int CheckConfig(ConfigResult config) {
+int CheckConfig(ConfigResult config, const std::string& config_path) {
   const std::optional<Account> user = geteuid() == 0 ? FindAccount(kUser) : std::nullopt;
   const absl::Status acting = user ? BecomeAccount(*user) : absl::OkStatus();
   if (!acting.ok()) {
@@ -54,6 +69,9 @@ int CheckConfig(ConfigResult config) {
   const char* const credentials = std::getenv("CREDENTIALS_DIRECTORY");
   const SecretFileFindings files = CheckSecretFiles(config, credentials == nullptr ? "" : credentials);
   config.errors.insert(config.errors.end(), files.errors.begin(), files.errors.end());
+  CheckAuditFile(config);
+  const BootVolumes boot = LoadBootVolumes(BootVolumesDirectory(config_path));
+  config.errors.insert(config.errors.end(), boot.errors.begin(), boot.errors.end());
   PrintErrors(config);
   for (const std::string& note : files.notes) printf("note: %s\n", note.c_str());
   if (!config.errors.empty()) return EXIT_FAILURE;
@@ -149,7 +167,7 @@ int Main(int argc, const char* const* argv) {
   if (const auto* const ended = std::get_if<ExitStatus>(&parsed)) return ended->status;
   const auto& line = std::get<CommandLine>(parsed);
   ConfigResult config = LoadConfig(line.config_path, line.config_named);
-  if (line.check_config) return CheckConfig(std::move(config));
+  if (line.check_config) return CheckConfig(std::move(config), line.config_path);
   PrintErrors(config);
   if (!config.errors.empty()) return EXIT_FAILURE;
 

@@ -73,24 +73,28 @@ std::optional<VolumeSecret> Attached(const std::optional<VolumeSecret>& found) {
 
 }  // namespace
 
-std::optional<VolumeSecret> SecretAttachments::RecordedAttached(const std::string& volume_id) const {
-  const std::optional<SecretRecords::Record> record = records_.Find(volume_id);
-  return record && !record->is_left ? Attached(record->secret) : std::nullopt;
+Found SecretAttachments::RecordedAttached(const std::string& volume_id) const {
+  const absl::StatusOr<std::optional<SecretRecords::Record>> record = records_.Find(volume_id);
+  if (!record.ok()) return record.status();
+  return record->has_value() && !(*record)->is_left ? Attached((*record)->secret) : std::nullopt;
 }
 
 Found SecretAttachments::Find(const std::string& volume_id, absl::Time deadline) {
   Found found = secrets_->Find(volume_id, deadline);
   if (!found.ok() || found->has_value()) return found;
-  const std::optional<SecretRecords::Record> record = records_.Find(volume_id);
-  if (record && !record->is_left) *found = record->secret;
+  const absl::StatusOr<std::optional<SecretRecords::Record>> record = records_.Find(volume_id);
+  if (!record.ok()) return record.status();
+  if (record->has_value() && !(*record)->is_left) *found = (*record)->secret;
   return found;
 }
 
 absl::StatusOr<std::vector<VolumeSecret>> SecretAttachments::FindAll(absl::Time deadline) {
   absl::StatusOr<std::vector<VolumeSecret>> secrets = secrets_->List(deadline);
   if (!secrets.ok()) return secrets;
+  const absl::StatusOr<std::vector<SecretRecords::Record>> records = records_.List();
+  if (!records.ok()) return records.status();
   std::map<std::string, VolumeSecret> all;
-  for (const SecretRecords::Record& record : records_.List()) {
+  for (const SecretRecords::Record& record : *records) {
     if (!record.is_left) all[record.secret.volume_id] = record.secret;
   }
   for (VolumeSecret& secret : *secrets) all[secret.volume_id] = std::move(secret);
@@ -103,14 +107,19 @@ Found SecretAttachments::FindFor(const AttachCall& call, absl::Time deadline) {
   const bool wanted = WantsSecret(call);
   Found found = IsOn() ? Find(call.volume_id, wanted ? deadline : Shortly(deadline)) : RecordedAttached(call.volume_id);
   if (!found.ok() && wanted) return found;
-  const std::optional<VolumeSecret> attached = found.ok() ? Attached(*found) : RecordedAttached(call.volume_id);
+  const Found known = found.ok() ? found : RecordedAttached(call.volume_id);
+  if (!known.ok()) return known.status();
+  const std::optional<VolumeSecret> attached = Attached(*known);
   if (attached && !IsUnmapped(call)) return Differs(*attached, "mode", "QEMU decrypts it");
   return found.ok() ? found : std::optional<VolumeSecret>();
 }
 
-std::map<std::string, std::string> SecretAttachments::DevicesOfOthers(const std::string& volume_id) const {
+absl::StatusOr<std::map<std::string, std::string>> SecretAttachments::DevicesOfOthers(
+    const std::string& volume_id) const {
+  const absl::StatusOr<std::vector<SecretRecords::Record>> records = records_.List();
+  if (!records.ok()) return records.status();
   std::map<std::string, std::string> devices;
-  for (const SecretRecords::Record& record : records_.List()) {
+  for (const SecretRecords::Record& record : *records) {
     const VolumeSecret& other = record.secret;
     if (record.is_left || !other.note.is_attachment || other.note.device.empty()) continue;
     if (other.volume_id != volume_id) devices[other.volume_id] = other.note.device;
@@ -119,7 +128,9 @@ std::map<std::string, std::string> SecretAttachments::DevicesOfOthers(const std:
 }
 
 absl::Status SecretAttachments::CheckDeviceFree(const std::string& volume_id, const std::string& device) const {
-  for (const auto& [other, taken] : DevicesOfOthers(volume_id)) {
+  const absl::StatusOr<std::map<std::string, std::string>> devices = DevicesOfOthers(volume_id);
+  if (!devices.ok()) return devices.status();
+  for (const auto& [other, taken] : *devices) {
     if (taken != device) continue;
     return MakeError(Reason::kDeviceInUse,
                      absl::StrCat("QEMU decrypts volume ", other, " on device ", device, "; detach that volume first"),
@@ -130,12 +141,12 @@ absl::Status SecretAttachments::CheckDeviceFree(const std::string& volume_id, co
 
 // QEMU claims no device for itself, so a record does, before anything is registered. Whoever makes a mapping looks at
 // the records afterwards, and this at the mappings: of two at once, one sees the other.
-absl::Status SecretAttachments::Claim(const VolumeSecret& secret, std::vector<std::string>& warnings) {
+absl::Status SecretAttachments::Claim(const VolumeSecret& secret) {
   {
     const std::lock_guard lock(claiming_);
     if (absl::Status is_free = CheckDeviceFree(secret.volume_id, secret.note.device); !is_free.ok()) return is_free;
-    const absl::Status recorded = records_.Write({.secret = secret});
-    if (!recorded.ok()) warnings.emplace_back(recorded.message());
+    // Without it nothing would keep another volume off the device.
+    if (absl::Status recorded = records_.Write({.secret = secret}); !recorded.ok()) return recorded;
   }
   for (const Mapping& mapping : mappings_.List()) {
     if (mapping.device != secret.note.device) continue;
@@ -164,8 +175,7 @@ absl::Status SecretAttachments::Register(const AttachCall& call, const std::opti
       return MakeError(Reason::kOperationInProgress, "the volume's libvirt secret went away meanwhile; try again");
     }
     const bool claims = IsUnmapped(call) && !attached && !call.device.empty();
-    if (absl::Status claimed = claims ? Claim(secret, answer.warnings) : absl::OkStatus(); !claimed.ok())
-      return claimed;
+    if (absl::Status claimed = claims ? Claim(secret) : absl::OkStatus(); !claimed.ok()) return claimed;
     const absl::StatusOr<PutSecret> put =
         secrets_->Put(call.volume_id, secret.uuid, secret.note, std::move(answer.passphrase), deadline);
     if (!put.ok() && claims) records_.Remove(call.volume_id);
@@ -191,15 +201,20 @@ absl::StatusOr<std::string> SecretAttachments::VolumeOver(const std::string& dev
 
 absl::Status SecretAttachments::Detach(bool keep, DetachAnswer& answer, absl::Time deadline) {
   if (answer.volume_id.empty()) return absl::OkStatus();
-  if (!IsOn()) return RecordedAttached(answer.volume_id) ? NoLibvirt(answer.volume_id) : absl::OkStatus();
+  if (!IsOn()) {
+    const Found recorded = RecordedAttached(answer.volume_id);
+    if (!recorded.ok()) return recorded.status();
+    return recorded->has_value() ? NoLibvirt(answer.volume_id) : absl::OkStatus();
+  }
   const Found found = Find(answer.volume_id, answer.was_attached ? Shortly(deadline) : deadline);
   if (!found.ok()) {
     if (!answer.was_attached) return found.status();
     // Its mapping is closed, and whether it had a secret only this host's record knows.
-    std::optional<SecretRecords::Record> record = records_.Find(answer.volume_id);
-    if (keep || !record) return absl::OkStatus();
-    record->is_left = true;
-    const absl::Status recorded = records_.Write(*record);
+    absl::StatusOr<std::optional<SecretRecords::Record>> record = records_.Find(answer.volume_id);
+    if (!record.ok()) answer.warnings.emplace_back(record.status().message());
+    if (keep || !record.ok() || !record->has_value()) return absl::OkStatus();
+    (*record)->is_left = true;
+    const absl::Status recorded = records_.Write(**record);
     answer.warnings.push_back(
         absl::StrCat("volume ", answer.volume_id, " is detached, and its libvirt secret ",
                      "is left behind until libvirt answers: ", std::string(found.status().message())));
@@ -208,7 +223,11 @@ absl::Status SecretAttachments::Detach(bool keep, DetachAnswer& answer, absl::Ti
   }
   if (!found->has_value()) return absl::OkStatus();
   const VolumeSecret& secret = **found;
-  answer.was_attached = answer.was_attached || secret.note.is_attachment;
+  if (secret.note.is_attachment) {
+    answer.was_attached = true;
+    answer.device = secret.note.device;
+    answer.luks_uuid = secret.note.luks_uuid;
+  }
   if (keep && secret.note.is_attachment) return absl::OkStatus();
   if (!keep && !secret.is_lost) {
     const absl::StatusOr<bool> removed = secrets_->Remove(secret.volume_id, deadline);
@@ -221,15 +240,18 @@ absl::Status SecretAttachments::Detach(bool keep, DetachAnswer& answer, absl::Ti
 std::vector<std::string> SecretAttachments::LeftBehind() const {
   std::vector<std::string> volumes;
   if (!IsOn()) return volumes;
-  for (const SecretRecords::Record& record : records_.List()) {
+  const absl::StatusOr<std::vector<SecretRecords::Record>> records = records_.List();
+  if (!records.ok()) return volumes;
+  for (const SecretRecords::Record& record : *records) {
     if (record.is_left) volumes.push_back(record.secret.volume_id);
   }
   return volumes;
 }
 
 absl::Status SecretAttachments::RemoveLeft(const std::string& volume_id, absl::Time deadline) {
-  const std::optional<SecretRecords::Record> record = records_.Find(volume_id);
-  if (!record || !record->is_left) return absl::OkStatus();
+  const absl::StatusOr<std::optional<SecretRecords::Record>> record = records_.Find(volume_id);
+  if (!record.ok()) return record.status();
+  if (!record->has_value() || !(*record)->is_left) return absl::OkStatus();
   const absl::StatusOr<bool> removed = secrets_->Remove(volume_id, Shortly(deadline));
   if (removed.ok()) records_.Remove(volume_id);
   return removed.status();
@@ -289,12 +311,9 @@ AttachmentList SecretAttachments::List(std::vector<Mapping> mappings, absl::Time
 }
 
 absl::Status SecretAttachments::CheckNotAttached(const std::string& volume_id, absl::Time deadline) {
-  std::optional<VolumeSecret> attached = RecordedAttached(volume_id);
-  if (IsOn()) {
-    const Found found = Find(volume_id, deadline);
-    if (!found.ok()) return found.status();
-    attached = Attached(*found);
-  }
+  const Found found = IsOn() ? Find(volume_id, deadline) : RecordedAttached(volume_id);
+  if (!found.ok()) return found.status();
+  const std::optional<VolumeSecret> attached = Attached(*found);
   if (!attached) return absl::OkStatus();
   return MakeError(Reason::kDeviceInUse, absl::StrCat("volume ", volume_id, " is attached; detach it first"),
                    {{"volume_id", volume_id}, {"libvirt_secret_uuid", attached->uuid}});

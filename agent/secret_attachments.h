@@ -32,14 +32,16 @@ class SecretAttachments {
 
   // What an attach meets. LIBVIRT_UNAVAILABLE only when the call wants a secret: nothing else stops for libvirt, and
   // this host's record stands in for it. ATTACHED_DIFFERENTLY when the volume is attached in the other mode.
+  // STATE_NOT_WRITABLE when the volume's record cannot be read.
   absl::StatusOr<std::optional<VolumeSecret>> FindFor(const AttachCall& call, absl::Time deadline);
   // The other volumes that QEMU decrypts on this host, as far as it has recorded them, and their devices.
-  std::map<std::string, std::string> DevicesOfOthers(const std::string& volume_id) const;
+  // STATE_NOT_WRITABLE when a record cannot be read: it may be about any device.
+  absl::StatusOr<std::map<std::string, std::string>> DevicesOfOthers(const std::string& volume_id) const;
   // DEVICE_IN_USE when one of them is the device, by its canonical path.
   absl::Status CheckDeviceFree(const std::string& volume_id, const std::string& device) const;
   // Puts the secret of what was attached, or finds it there and right. Sets answer.libvirt_secret_uuid.
   // ATTACHED_DIFFERENTLY when what is there is another attachment of the volume, DEVICE_IN_USE when another volume got
-  // the device meanwhile.
+  // the device meanwhile, STATE_NOT_WRITABLE when the device cannot be claimed for QEMU.
   absl::Status Register(const AttachCall& call, const std::optional<VolumeSecret>& there, AttachAnswer& answer,
                         absl::Time deadline);
 
@@ -67,8 +69,8 @@ class SecretAttachments {
   absl::StatusOr<std::optional<VolumeSecret>> Find(const std::string& volume_id, absl::Time deadline);
   absl::StatusOr<std::vector<VolumeSecret>> FindAll(absl::Time deadline);
   // What QEMU decrypts by this host's record alone.
-  std::optional<VolumeSecret> RecordedAttached(const std::string& volume_id) const;
-  absl::Status Claim(const VolumeSecret& secret, std::vector<std::string>& warnings);
+  absl::StatusOr<std::optional<VolumeSecret>> RecordedAttached(const std::string& volume_id) const;
+  absl::Status Claim(const VolumeSecret& secret);
 
   VolumeSecrets* const secrets_;
   const SecretRecords records_;

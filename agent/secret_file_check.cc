@@ -4,15 +4,18 @@
 
 #include <cerrno>
 #include <functional>
+#include <optional>
 #include <variant>
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "agent/keys/conf/fixed_key_manager.h"
+#include "agent/keys/kmip/tls_context.h"
 #include "agent/keys/local/key_encryption_key.h"
 #include "agent/keys/private_file.h"
 #include "agent/keys/secret_file.h"
+#include "agent/server_tls_files.h"
 
 namespace volcrypt {
 namespace {
@@ -26,10 +29,9 @@ class SectionFiles {
       : path_(std::move(path)), config_(config), credentials_(credentials), findings_(findings) {}
 
   void Check(const ServerTlsConfig& tls) {
-    CheckFile("certificate", tls.certificate, Readable);
-    CheckFile("private_key", tls.private_key, Secret);
-    CheckFile("client_ca", tls.client_ca, Readable);
-    CheckFile("client_crl_directory", tls.client_crl_directory, Readable);
+    for (const TlsFileFault& fault : CheckServerTlsFiles(tls, Locate("private_key", tls.private_key))) {
+      Fail(fault.key, fault.what);
+    }
   }
 
   void Check(const LocalKeyManagerConfig& local) {
@@ -53,10 +55,12 @@ class SectionFiles {
   }
 
   void Check(const KmipConfig& kmip) {
+    const size_t before = findings_.errors.size();
     CheckFile("client_certificate", kmip.client_certificate, Readable);
     CheckFile("client_private_key", kmip.client_private_key, Secret);
     CheckFile("ca_file", kmip.ca_file, Readable);
     CheckFile("password_file", kmip.password_file, Line);
+    if (findings_.errors.size() == before) CheckTogether(kmip);
   }
 
  private:
@@ -75,22 +79,47 @@ class SectionFiles {
     return FileError(what, file.path, "cannot be read", errno);
   }
 
-  void CheckFile(const std::string& key, const std::string& configured, const Look& look) {
-    if (configured.empty()) return;
-    const std::string whole = absl::StrCat(path_, ".", key);
-    if (credentials_.empty() && absl::StartsWith(configured, "credential:")) {
-      findings_.notes.push_back(absl::StrCat(whole, ": ", configured, " was not looked at: only systemd gives it out"));
-      return;
+  bool IsOutOfSight(const std::string& configured) const {
+    return credentials_.empty() && absl::StartsWith(configured, "credential:");
+  }
+
+  // Nothing, and said so, when it is not set or is nowhere that one could look.
+  std::optional<SecretFile> Locate(const std::string& key, const std::string& configured) {
+    if (configured.empty()) return std::nullopt;
+    if (IsOutOfSight(configured)) {
+      findings_.notes.push_back(
+          absl::StrCat(path_, ".", key, ": ", configured, " was not looked at: only systemd gives it out"));
+      return std::nullopt;
     }
-    const absl::StatusOr<SecretFile> file = LocateSecret(key, configured, credentials_);
-    const absl::Status found = file.ok() ? look(*file, key) : file.status();
-    if (!found.ok()) Fail(whole, std::string(found.message()));
+    absl::StatusOr<SecretFile> file = LocateSecret(key, configured, credentials_);
+    if (file.ok()) return *std::move(file);
+    Fail(key, std::string(file.status().message()));
+    return std::nullopt;
+  }
+
+  void CheckFile(const std::string& key, const std::string& configured, const Look& look) {
+    const std::optional<SecretFile> file = Locate(key, configured);
+    if (!file) return;
+    if (absl::Status found = look(*file, key); !found.ok()) Fail(key, std::string(found.message()));
+  }
+
+  // Files that can be read may still be none for TLS, or not belong together.
+  void CheckTogether(const KmipConfig& kmip) {
+    TlsFiles files{.certificate = "", .private_key = {}, .ca_file = kmip.ca_file};
+    if (!IsOutOfSight(kmip.client_certificate) && !IsOutOfSight(kmip.client_private_key)) {
+      files.certificate = Locate("client_certificate", kmip.client_certificate).value_or(SecretFile{}).path;
+      files.private_key = Locate("client_private_key", kmip.client_private_key).value_or(SecretFile{});
+    }
+    if (absl::Status usable = TlsContext::Load(files).status(); !usable.ok()) {
+      Fail("client_certificate", std::string(usable.message()));
+    }
   }
 
   void Fail(const std::string& key, const std::string& what) {
-    const auto found = config_.places.find(key);
+    const std::string whole = absl::StrCat(path_, ".", key);
+    const auto found = config_.places.find(whole);
     const ConfigPlace place = found == config_.places.end() ? ConfigPlace{} : found->second;
-    findings_.errors.push_back({.file = place.file, .line = place.line, .key = key, .what = what});
+    findings_.errors.push_back({.file = place.file, .line = place.line, .key = whole, .what = what});
   }
 
   const std::string path_;

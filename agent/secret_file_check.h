@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/config.h"
+#include "agent/config_result.h"
 
 namespace volcrypt {
 

@@ -1,5 +1,6 @@
 #include "agent/secret_records.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,20 +10,24 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <system_error>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "agent/libvirt/secret_note.h"
+#include "encryptors/format_line.h"
 #include "encryptors/reason.h"
+#include "encryptors/unique_fd.h"
 #include "encryptors/volume_id.h"
 
 namespace volcrypt {
 namespace {
 
-constexpr absl::string_view kFormatLine = "volcrypt-libvirt-secret 1";
-constexpr std::streamsize kMaxRecordBytes = std::streamsize{16} << 10;
-constexpr size_t kMaxRecords = 4096;
+// The second line is the boot's id, in every version.
+constexpr FormatLine kFormatLine = {.name = "volcrypt-libvirt-secret", .version = 1};
+constexpr size_t kMaxRecordBytes = size_t{16} << 10;
 constexpr const char* kBootIdPath = "/proc/sys/kernel/random/boot_id";
 
 absl::Status NotWritten(const std::string& path) {
@@ -30,22 +35,31 @@ absl::Status NotWritten(const std::string& path) {
                    absl::StrCat("recording a libvirt secret in ", path, ": ", strerror(errno)), {{"path", path}});
 }
 
-std::string ReadText(const std::string& path) {
-  std::ifstream file(path);
+absl::Status NotRead(const std::string& path, const std::string& why) {
+  return MakeError(Reason::kStateNotWritable, absl::StrCat("the record of a libvirt secret, ", path, ", ", why),
+                   {{"path", path}});
+}
+
+// Nothing when there is no such file. What is longer than a record is cut, which makes it none.
+absl::StatusOr<std::optional<std::string>> ReadText(const std::string& path) {
+  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!file.IsValid() && errno == ENOENT) return std::nullopt;
   std::string text(kMaxRecordBytes, '\0');
-  file.read(text.data(), kMaxRecordBytes);
-  text.resize(static_cast<size_t>(file.gcount()));
+  const ssize_t size = file.IsValid() ? read(file.Get(), text.data(), text.size()) : -1;
+  if (size < 0) return NotRead(path, absl::StrCat("cannot be read: ", strerror(errno)));
+  text.resize(static_cast<size_t>(size));
   return text;
 }
 
 std::string FormatRecord(const SecretRecords::Record& record, const std::string& boot_id) {
-  return absl::StrCat(kFormatLine, "\n", boot_id, "\n", record.secret.uuid, "\n", record.is_left ? "left" : "attached",
-                      "\n", ToText({.note = record.secret.note, .has_value = true}), "\n");
+  return absl::StrCat(ToText(kFormatLine), "\n", boot_id, "\n", record.secret.uuid, "\n",
+                      record.is_left ? "left" : "attached", "\n",
+                      ToText({.note = record.secret.note, .has_value = true}), "\n");
 }
 
 std::optional<SecretRecords::Record> ParseRecord(const std::string& text, const std::string& boot_id) {
   const std::vector<std::string> lines = absl::StrSplit(text, '\n');
-  if (lines.size() != 6 || lines[0] != kFormatLine || lines[1] != boot_id || lines[2].empty()) {
+  if (lines.size() != 6 || lines[0] != ToText(kFormatLine) || lines[1] != boot_id || lines[2].empty()) {
     return std::nullopt;
   }
   std::optional<SecretDescription> description = ParseSecretDescription(lines[4]);
@@ -82,24 +96,60 @@ void SecretRecords::Remove(const std::string& volume_id) const {
   if (!directory_.empty() && IsValidVolumeId(volume_id)) unlink(absl::StrCat(directory_, "/", volume_id).c_str());
 }
 
-std::optional<SecretRecords::Record> SecretRecords::Find(const std::string& volume_id) const {
+absl::StatusOr<std::optional<SecretRecords::Record>> SecretRecords::Find(const std::string& volume_id) const {
   if (directory_.empty() || !IsValidVolumeId(volume_id)) return std::nullopt;
-  std::optional<Record> record = ParseRecord(ReadText(absl::StrCat(directory_, "/", volume_id)), boot_id_);
+  const std::string path = absl::StrCat(directory_, "/", volume_id);
+  const absl::StatusOr<std::optional<std::string>> text = ReadText(path);
+  if (!text.ok()) return text.status();
+  if (!text->has_value()) return std::nullopt;
+  const std::vector<absl::string_view> lines = absl::StrSplit(**text, '\n');
+  if (IsNewer(lines[0], kFormatLine) && lines.size() > 1 && lines[1] == boot_id_) {
+    return NotRead(path, absl::StrCat(WrittenByNewer(lines[0], kFormatLine),
+                                      ", or remove the record when no guest uses volume ", volume_id));
+  }
+  std::optional<Record> record = ParseRecord(**text, boot_id_);
   if (record) record->secret.volume_id = volume_id;
   return record;
 }
 
-std::vector<SecretRecords::Record> SecretRecords::List() const {
-  std::vector<Record> records;
+absl::StatusOr<std::vector<std::string>> SecretRecords::VolumeIds() const {
+  std::vector<std::string> ids;
   std::error_code error;
-  if (directory_.empty()) return records;
+  if (directory_.empty()) return ids;
   for (std::filesystem::directory_iterator entry(directory_, error), end; !error && entry != end;
        entry.increment(error)) {
-    if (records.size() == kMaxRecords) break;
-    if (std::optional<Record> record = Find(entry->path().filename())) records.push_back(*std::move(record));
+    std::string name = entry->path().filename();
+    if (IsValidVolumeId(name)) ids.push_back(std::move(name));
   }
-  std::ranges::sort(records, {}, [](const Record& record) { return record.secret.volume_id; });
+  if (error && error != std::errc::no_such_file_or_directory) {
+    return NotRead(directory_, absl::StrCat("cannot be read: ", error.message()));
+  }
+  std::ranges::sort(ids);
+  return ids;
+}
+
+absl::StatusOr<std::vector<SecretRecords::Record>> SecretRecords::List() const {
+  const absl::StatusOr<std::vector<std::string>> ids = VolumeIds();
+  if (!ids.ok()) return ids.status();
+  std::vector<Record> records;
+  for (const std::string& volume_id : *ids) {
+    absl::StatusOr<std::optional<Record>> record = Find(volume_id);
+    if (!record.ok()) return record.status();
+    if (record->has_value()) records.push_back(**std::move(record));
+  }
   return records;
+}
+
+void SecretRecords::RemoveThoseOfOtherBoots() const {
+  const absl::StatusOr<std::vector<std::string>> ids = VolumeIds();
+  if (boot_id_.empty() || !ids.ok()) return;
+  for (const std::string& volume_id : *ids) {
+    const absl::StatusOr<std::optional<std::string>> text = ReadText(absl::StrCat(directory_, "/", volume_id));
+    if (!text.ok() || !text->has_value()) continue;
+    const std::vector<absl::string_view> lines = absl::StrSplit(**text, '\n');
+    const bool is_ours = lines.size() > 1 && absl::StartsWith(lines[0], kFormatLine.name) && !lines[1].empty();
+    if (is_ours && lines[1] != boot_id_) Remove(volume_id);
+  }
 }
 
 std::string BootId() {

@@ -18,7 +18,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.MULTILINE)
 # What the agent may see of the privileged side: its interface, and the wire that it shares with it.
 INTERFACE = {
     f"encryptors/{name}.h"
-    for name in ("encryptor", "encryption", "inspection", "key", "passphrase", "reason", "secret_bytes", "frame", "wire", "volume_id", "valid_utf8", "unique_fd")
+    for name in ("encryptor", "encryption", "inspection", "key", "passphrase", "reason", "secret_bytes", "frame", "wire", "volume_id", "valid_utf8", "unique_fd", "format_line")
 }
 GRPC = r"grpc|.*\.grpc\.pb\.h$"
 PUBLIC_API = r"volcrypt/v1/|google_rpc/"

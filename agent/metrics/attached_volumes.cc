@@ -1,5 +1,7 @@
 #include "agent/metrics/attached_volumes.h"
 
+#include <vector>
+
 namespace volcrypt {
 
 AttachedVolumes::Counts AttachedVolumes::Read(absl::Time now) {
@@ -8,7 +10,12 @@ AttachedVolumes::Counts AttachedVolumes::Read(absl::Time now) {
   const absl::Duration age = now - read_at_;
   if (age >= absl::ZeroDuration() && age < kKeptFor) return counts_;
   counts_ = {};
-  for (const Mapping& mapping : mappings_.List()) {
+  const PendingVolumes::Look look(pending_);
+  const std::vector<Mapping> mappings = mappings_.List();
+  WaitingVolumes waiting = look.Waiting();
+  for (const Mapping& mapping : mappings) {
+    if (look.SawMaking(mapping.volume_id)) continue;
+    waiting.erase(mapping.volume_id);
     switch (mapping.state) {
       case MappingState::kActive:
       case MappingState::kDetaching:
@@ -20,8 +27,11 @@ AttachedVolumes::Counts AttachedVolumes::Read(absl::Time now) {
       case MappingState::kBroken:
         ++counts_.broken;
         break;
+      case MappingState::kWaiting:  // never of a mapping
+        break;
     }
   }
+  counts_.waiting = static_cast<uint32_t>(waiting.size());
   read_at_ = now;
   return counts_;
 }

@@ -174,7 +174,9 @@ class Metrics::Registered : public prometheus::Collectable {
 };
 
 Metrics::Registered::Registered(const Sources& sources)
-    : slots_(sources.slots), left_workers_(sources.left_workers), attached_volumes_(sources.mappings) {
+    : slots_(sources.slots),
+      left_workers_(sources.left_workers),
+      attached_volumes_(sources.mappings, sources.pending_volumes) {
   Gauges("volcrypt_build_info", "The version that runs; the value is 1.").Add({{"version", VOLCRYPT_VERSION}}).Set(1);
   Gauges("volcrypt_operations_limit", "Operations on devices that may run at the same time.")
       .Add({})
@@ -200,6 +202,7 @@ std::vector<prometheus::MetricFamily> Metrics::Registered::Collect() const {
     attached_.Add({{"state", "active"}}).Set(attached.active);
     attached_.Add({{"state", "suspended"}}).Set(attached.suspended);
     attached_.Add({{"state", "broken"}}).Set(attached.broken);
+    attached_.Add({{"state", "waiting"}}).Set(attached.waiting);
     running_.Set(slots_.Running());
     waiting_.Set(slots_.Waiting());
     workers_stuck_.Set(left_workers_.Count());

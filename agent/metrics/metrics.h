@@ -12,6 +12,7 @@
 #include "agent/mappings.h"
 #include "agent/metrics/observer.h"
 #include "agent/operation_slots.h"
+#include "agent/pending_volumes.h"
 
 namespace volcrypt {
 
@@ -24,6 +25,7 @@ class Metrics final : public Observer {
     const Mappings& mappings;
     const OperationSlots& slots;
     LeftWorkers& left_workers;
+    PendingVolumes& pending_volumes;
     uint32_t max_operations = 0;
     std::vector<std::string> key_managers;  // names of sections
   };

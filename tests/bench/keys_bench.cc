@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/time/clock.h"
 #include "agent/config.h"
+#include "agent/config_result.h"
 #include "agent/keys/key_manager_factory.h"
 #include "bench/samples.h"
 #include "encryptors/reason.h"

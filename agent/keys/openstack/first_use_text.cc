@@ -26,6 +26,7 @@ constexpr absl::string_view kClaimMark = "-claim-";
 constexpr size_t kUuidDigits = 32;
 constexpr absl::string_view kClaimed = "claimed";
 constexpr absl::string_view kFormatted = "formatted";
+constexpr absl::string_view kVersion = " v=1";
 constexpr size_t kMaxValueBytes = 255;
 
 std::string Sha256Of(const std::string& text) {
@@ -50,8 +51,8 @@ std::optional<absl::string_view> NameBeforeClaim(absl::string_view name) {
   if (name.size() <= kPrefix.size() + kClaimMark.size() + kUuidDigits) return std::nullopt;
   const absl::string_view digits = name.substr(name.size() - kUuidDigits);
   const absl::string_view before = name.substr(0, name.size() - kUuidDigits);
-  const bool are_digits = std::ranges::all_of(
-      digits, [](char c) { return absl::ascii_isxdigit(static_cast<unsigned char>(c)) && !absl::ascii_isupper(c); });
+  const bool are_digits =
+      std::ranges::all_of(digits, [](unsigned char c) { return absl::ascii_isxdigit(c) && !absl::ascii_isupper(c); });
   if (!are_digits || !absl::EndsWith(before, kClaimMark)) return std::nullopt;
   return before.substr(0, before.size() - kClaimMark.size());
 }
@@ -79,8 +80,9 @@ absl::StatusOr<std::string> FirstUseValue(const FirstUseRecord& record) {
   if (!IsWord(record.luks_uuid)) {
     return MakeError(Reason::kInvalidField, "the LUKS UUID of a first use is none", {{"field", "luks_uuid"}});
   }
-  std::string value = absl::StrCat("state=", record.state == FirstUseRecord::State::kClaimed ? kClaimed : kFormatted,
-                                   " host=", record.host, " luks=", record.luks_uuid, " volume=", record.volume_id);
+  std::string value =
+      absl::StrCat("state=", record.state == FirstUseRecord::State::kClaimed ? kClaimed : kFormatted,
+                   " host=", record.host, " luks=", record.luks_uuid, " volume=", record.volume_id, kVersion);
   if (value.size() <= kMaxValueBytes) return value;
   return MakeError(Reason::kInvalidField, "host and LUKS UUID of a first use are too long for Barbican",
                    {{"field", "host"}});
@@ -149,6 +151,7 @@ std::vector<FirstUseRecord> FirstUsesIn(const std::map<std::string, std::string>
   }
   records.merge(claims);
   std::vector<FirstUseRecord> all;
+  all.reserve(records.size());
   for (auto& [name, record] : records) all.push_back(std::move(record));
   return all;
 }

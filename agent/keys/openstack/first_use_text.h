@@ -3,8 +3,9 @@
 // The name is "volcrypt-" and the volume's id in lower case, because Barbican makes it lower case anyway. An id with a
 // dot, which Barbican refuses in a name, is "volcrypt-sha256-" and the SHA-256 of the id in lower case, in hexadecimal.
 // The value is for people, too:
-//   state=claimed|formatted host=HOST luks=UUID volume=VOLUME_ID
-// Other words in it are of a later version and left alone. Barbican holds 255 characters of each.
+//   state=claimed|formatted host=HOST luks=UUID volume=VOLUME_ID v=1
+// A later version (v) may add words, which are left alone; what an older release does not understand it takes for a
+// record of a formatted volume, which forbids. Barbican holds 255 characters of each.
 //
 // While hosts compete for the first use each has a row of its own beside that, of the name with "-claim-" and the LUKS
 // UUID without its hyphens behind it: barbican_claim.h. A volume's own id may look like that: the value tells.

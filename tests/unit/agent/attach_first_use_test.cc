@@ -83,19 +83,19 @@ TEST_F(AttachFirstUseTest, FormatGetsTheConfiguredFormatAndTheResolvedKeyManager
 
 TEST_F(AttachFirstUseTest, FormatThatIsForbiddenIsNotMadeAndItsClaimWithdrawn) {
   std::string asked;
-  const auto forbid = [&](std::string_view will, const std::string& luks_uuid) {
-    asked = std::string(will) + " " + luks_uuid;
-    EXPECT_EQ(RecordOf(), "claimed host-a " + luks_uuid);
+  const auto forbid = [&](const FormatPlan& plan) {
+    asked = std::string(plan.will) + ", " + plan.device_identity;
+    EXPECT_EQ(RecordOf(), "claimed host-a " + plan.luks_uuid);
     return MakeError(Reason::kStateNotWritable, "not written");
   };
   EXPECT_EQ(Outcome(attacher_.Attach(Call(kBlank), Soon(), forbid)), "STATE_NOT_WRITABLE");
-  EXPECT_TRUE(asked.starts_with("formats the blank device ")) << asked;
+  EXPECT_EQ(asked, std::string("formats the blank device, 8:16 serial=of-") + kBlank);
   EXPECT_EQ(encryptor_.calls, Calls({"attach vol-1"}));
   EXPECT_EQ(RecordOf(), "none");
 }
 
 TEST_F(AttachFirstUseTest, VolumeThatIsFormattedAsksNobody) {
-  const auto forbid = [](std::string_view, const std::string&) { return MakeError(Reason::kStateNotWritable, "no"); };
+  const auto forbid = [](const FormatPlan&) { return MakeError(Reason::kStateNotWritable, "no"); };
   EXPECT_EQ(Outcome(attacher_.Attach(Call(kFormatted), Soon(), forbid)), "OK");
 }
 

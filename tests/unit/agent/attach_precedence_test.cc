@@ -65,6 +65,18 @@ TEST_F(AttachPrecedenceTest, CallerAndKeyIdComeBeforeTheDevice) {
   EXPECT_TRUE(encryptor_.calls.empty());
 }
 
+TEST_F(AttachPrecedenceTest, KeyIdIsCheckedThoughNoKeyIsFetched) {
+  AttachAndShow(Call(kFormatted));
+  keys_->on_check_key_id = [](const std::string&) { return MakeError(Reason::kInvalidKeyId, "not one of its ids"); };
+  EXPECT_EQ(Outcome(Attach(Call(kFormatted))), "INVALID_KEY_ID");
+  EXPECT_TRUE(encryptor_.calls.empty());
+  EXPECT_TRUE(keys_->calls.empty());
+  AttachCall call = Call(kFormatted);
+  call.caller_is_admin = true;
+  call.key.reset();
+  EXPECT_EQ(Outcome(Attach(call)), "OK") << "no id is named where the header's counts";
+}
+
 TEST_F(AttachPrecedenceTest, RealisticPairsOfFaults) {
   struct Case {
     std::string what;

@@ -6,7 +6,7 @@
 
 #include "tests/fakes/fake_volume_secrets.h"
 #include "tests/unit/agent/attacher_fixture.h"
-#include "tests/unit/agent/temp_directory.h"
+#include "tests/unit/temp_directory.h"
 
 namespace volcrypt {
 namespace {
@@ -41,7 +41,7 @@ class AttachSecretTest : public AttacherTest {
   void Restart(const std::string& boot_id = "boot-1") { Start(&secrets_, boot_id); }
   void RestartWithoutLibvirt() { Start(nullptr, "boot-1"); }
   void Start(VolumeSecrets* secrets, const std::string& boot_id) {
-    with_secrets_.emplace(encryptor_, key_managers_, mappings_, slots_, config_, kHost, secrets,
+    with_secrets_.emplace(encryptor_, key_managers_, mappings_, pending_, slots_, config_, kHost, secrets,
                           SecretRecords(directory_.Path("secrets"), boot_id));
   }
   void SetUp() override {
@@ -221,6 +221,30 @@ TEST_F(AttachSecretTest, OfTwoVolumesThatQemuIsToDecryptOnOneDeviceOneGetsIt) {
   EXPECT_EQ(Outcome(Do(ForQemu(kFormatted))), "DEVICE_IN_USE");
   EXPECT_EQ(secrets_.secrets.size(), 1U);
   EXPECT_TRUE(secrets_.secrets.contains("vol-2"));
+}
+
+TEST_F(AttachSecretTest, DeviceThatCannotBeClaimedIsNotHandedToQemu) {
+  directory_.Write("secrets/.vol-1/in-the-files-place", "");
+  EXPECT_EQ(Outcome(Do(ForQemu(kFormatted))), "STATE_NOT_WRITABLE");
+  EXPECT_TRUE(secrets_.secrets.empty());
+  EXPECT_EQ(Outcome(Do(WithSecret(kFormatted))), "OK");
+}
+
+// After a rollback: what the newer release recorded may be that QEMU decrypts this very device.
+TEST_F(AttachSecretTest, NothingIsAttachedBesideARecordThatOnlyANewerReleaseReads) {
+  directory_.Write("secrets/vol-2", "volcrypt-libvirt-secret 2\nboot-1\nsomething else\n");
+  EXPECT_EQ(Outcome(Do(ForQemu(kFormatted))), "STATE_NOT_WRITABLE");
+  EXPECT_EQ(Outcome(Do(Call(kFormatted))), "STATE_NOT_WRITABLE");
+  EXPECT_TRUE(encryptor_.attach_requests.empty());
+  Restart("boot-2");
+  EXPECT_EQ(Outcome(Do(Call(kFormatted))), "OK") << "what another boot recorded is not attached any more";
+}
+
+TEST_F(AttachSecretTest, NothingIsAttachedBesideARecordThatCannotBeRead) {
+  directory_.Write("secrets/vol-2/in-the-files-place", "");
+  EXPECT_EQ(Outcome(Do(ForQemu(kFormatted))), "STATE_NOT_WRITABLE");
+  EXPECT_EQ(Outcome(Do(Call(kFormatted))), "STATE_NOT_WRITABLE");
+  EXPECT_TRUE(encryptor_.attach_requests.empty());
 }
 
 TEST_F(AttachSecretTest, FailedRegistrationClaimsNoDevice) {

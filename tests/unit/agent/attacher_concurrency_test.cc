@@ -91,9 +91,46 @@ TEST_F(AttacherConcurrencyTest, OtherVolumesAreNotHeldUp) {
   EXPECT_EQ(Finish(), "OK");
 }
 
+// The kernel shows a mapping before it has a table, and a whole one before the attach is done.
+TEST_F(AttacherConcurrencyTest, VolumeIsNotAttachedBeforeItsAttachIsDone) {
+  StopAtFormat();
+  AttachUntilGate(kBlank);
+  encryptor_.on_query = [](const std::string& volume_id) {
+    return Mapping{.volume_id = volume_id, .state = MappingState::kBroken};
+  };
+  ShowInSysfs(kVolume);
+  EXPECT_EQ(Outcome(attacher_.Get(kVolume, Soon())), "NOT_ATTACHED");
+  EXPECT_TRUE(attacher_.List(Soon()).attachments.empty());
+  EXPECT_EQ(Finish(), "OK");
+  EXPECT_EQ(Outcome(attacher_.Get(kVolume, Soon())), "OK");
+  EXPECT_EQ(attacher_.List(Soon()).attachments.size(), 1U);
+}
+
+// An attach that ends while the kernel is asked: what was read may be of the mapping that it undid.
+TEST_F(AttacherConcurrencyTest, WhatAnAttachHasUndoneMeanwhileIsNotAttached) {
+  encryptor_.on_query = [this](const std::string& volume_id) -> absl::StatusOr<Mapping> {
+    Fail(keys_->on_get, Reason::kKeyManagerUnavailable);
+    EXPECT_EQ(Outcome(Attach(Call(kFormatted, volume_id))), "KEY_MANAGER_UNAVAILABLE");
+    return Mapping{.volume_id = volume_id};
+  };
+  EXPECT_EQ(Outcome(attacher_.Get(kVolume, Soon())), "NOT_ATTACHED");
+}
+
+TEST_F(AttacherConcurrencyTest, AttachedVolumeStaysSoWhileItsAttachIsRepeated) {
+  AttachAndShow(Call(kFormatted));
+  encryptor_.on_attach = [this](const AttachRequest& request, const Key* key) {
+    gate_.Wait();
+    return encryptor_.AttachAsUsual(request, key);
+  };
+  AttachUntilGate(kFormatted);
+  EXPECT_EQ(Outcome(attacher_.Get(kVolume, Soon())), "OK");
+  EXPECT_EQ(attacher_.List(Soon()).attachments.size(), 1U);
+  EXPECT_EQ(Finish(), "OK");
+}
+
 TEST_F(AttacherConcurrencyTest, DeadlineEndsTheWaitForASlotButNotGetAndList) {
   OperationSlots one(1, 8);
-  Attacher narrow(encryptor_, key_managers_, mappings_, one, config_, kHost);
+  Attacher narrow(encryptor_, key_managers_, mappings_, pending_, one, config_, kHost);
   StopAtFormat();
   running_ = std::thread([&] { outcome_ = Outcome(narrow.Attach(Call(kBlank), Soon())); });
   gate_.AwaitVisitor();
@@ -163,7 +200,7 @@ class HungKeyManagerTest : public AttacherConcurrencyTest {
   }
 
   OperationSlots slot_{1, 8};
-  Attacher narrow_{encryptor_, key_managers_, mappings_, slot_, config_, kHost};
+  Attacher narrow_{encryptor_, key_managers_, mappings_, pending_, slot_, config_, kHost};
   std::atomic<int> hanging_ = 0;
   std::vector<std::thread> threads_;
   std::vector<std::string> outcomes_{kHanging};

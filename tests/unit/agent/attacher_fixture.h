@@ -13,7 +13,7 @@
 #include "tests/fakes/fake_encryptor.h"
 #include "tests/fakes/fake_key_manager.h"
 #include "tests/unit/agent/outcome.h"
-#include "tests/unit/agent/temp_directory.h"
+#include "tests/unit/temp_directory.h"
 
 namespace volcrypt {
 
@@ -124,10 +124,11 @@ class AttacherTest : public testing::Test {
   TempDirectory sysfs_;
   int shown_ = 0;
   Mappings mappings_{sysfs_.Path()};
+  PendingVolumes pending_;
   OperationSlots slots_{4, 64};
   VolumesConfig config_;
   KeyManagers key_managers_ = MakeKeyManagers();
-  Attacher attacher_{encryptor_, key_managers_, mappings_, slots_, config_, kHost};
+  Attacher attacher_{encryptor_, key_managers_, mappings_, pending_, slots_, config_, kHost};
 
  private:
   KeyManagers MakeKeyManagers() {

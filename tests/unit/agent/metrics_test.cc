@@ -31,9 +31,11 @@ absl::Status Failed(Reason reason) {
 class MetricsTest : public AttacherTest {
  protected:
   LeftWorkers left_workers_;
+  PendingVolumes pending_volumes_;
   Metrics metrics_{{.mappings = mappings_,
                     .slots = slots_,
                     .left_workers = left_workers_,
+                    .pending_volumes = pending_volumes_,
                     .max_operations = 4,
                     .key_managers = {"local", "barbican"}}};
 };
@@ -189,6 +191,15 @@ TEST_F(MetricsTest, LinesThatTheAuditLacksAreCountedFromTheStart) {
   EXPECT_THAT(metrics_.Text(), HasSubstr("volcrypt_audit_failures_total 1\n"));
 }
 
+TEST_F(MetricsTest, VolumesThatWaitAreCountedApart) {
+  pending_volumes_.SetWaiting({{"vol-1", {}}, {"vol-2", {}}, {"vol-3", {}}});
+  const PendingVolumes::Making making(pending_volumes_, "vol-2");
+  ShowInSysfs("vol-2");
+  ShowInSysfs("vol-3");
+  EXPECT_THAT(metrics_.Text(), HasSubstr("volcrypt_attached_volumes{state=\"waiting\"} 2\n"));
+  EXPECT_THAT(metrics_.Text(), HasSubstr("volcrypt_attached_volumes{state=\"active\"} 1\n"));
+}
+
 TEST_F(MetricsTest, HelperIsUpUntilItIsSeenAway) {
   EXPECT_THAT(metrics_.Text(), HasSubstr("volcrypt_helper_up 1\n"));
   metrics_.HelperSeen(false);
@@ -211,7 +222,7 @@ TEST_F(MetricsTest, SlotsAndMappingsAreReadWhenSomebodyAsks) {
 }
 
 TEST_F(MetricsTest, MappingsAreReadAnewOnceTheyAreOld) {
-  AttachedVolumes attached(mappings_);
+  AttachedVolumes attached(mappings_, pending_volumes_);
   const absl::Time now = absl::Now();
   EXPECT_EQ(attached.Read(now).active, 0U);
   ShowInSysfs("vol-1");
@@ -220,7 +231,7 @@ TEST_F(MetricsTest, MappingsAreReadAnewOnceTheyAreOld) {
 }
 
 TEST_F(MetricsTest, MappingsAreReadAnewWhenTheClockWasSetBack) {
-  AttachedVolumes attached(mappings_);
+  AttachedVolumes attached(mappings_, pending_volumes_);
   const absl::Time now = absl::Now();
   EXPECT_EQ(attached.Read(now).active, 0U);
   ShowInSysfs("vol-1");
@@ -266,8 +277,8 @@ TEST_F(MetricsTest, ServerEndsWithoutWaitingForAnybody) {
   // always.
   for (int i = 0; i < 3 && shortest > absl::Seconds(4); ++i) {
     const ReservedPort reserved;
-    auto metrics = std::make_unique<Metrics>(
-        Metrics::Sources{.mappings = mappings_, .slots = slots_, .left_workers = left_workers_});
+    auto metrics = std::make_unique<Metrics>(Metrics::Sources{
+        .mappings = mappings_, .slots = slots_, .left_workers = left_workers_, .pending_volumes = pending_volumes_});
     ASSERT_TRUE(metrics->Listen("127.0.0.1:" + std::to_string(reserved.Number())).ok());
     shortest = std::min(shortest, TimeToEnd(std::move(metrics), reserved.Number()));
     EXPECT_EQ(HttpGet(reserved.Number(), "/metrics"), "");

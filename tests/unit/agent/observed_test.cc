@@ -18,7 +18,7 @@ class ObservedTest : public AttacherTest {
   FakeObserver observer_;
   KeyManagers observed_keys_ = Observed(std::move(key_managers_), observer_);
   ObservedEncryptor observed_encryptor_{encryptor_, observer_};
-  Attacher observed_{observed_encryptor_, observed_keys_, mappings_, slots_, config_, kHost};
+  Attacher observed_{observed_encryptor_, observed_keys_, mappings_, pending_, slots_, config_, kHost};
 };
 
 TEST_F(ObservedTest, KeyManagersKeepTheirNamesTypesAndDefault) {

@@ -8,8 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "tests/fakes/test_certificates.h"
 #include "tests/unit/agent/config_errors.h"
-#include "tests/unit/agent/temp_directory.h"
+#include "tests/unit/temp_directory.h"
 
 namespace volcrypt {
 namespace {
@@ -77,6 +78,54 @@ TEST_F(SecretFileCheckTest, EveryFileOfASectionIsLookedAt) {
                           HasSubstr("f.toml:7: key_managers.k.client_private_key: "),
                           HasSubstr("f.toml:8: key_managers.k.ca_file: "),
                           HasSubstr("f.toml:10: key_managers.k.password_file: ")));
+}
+
+// "[server.tls]" with these files, in the lines 2 to 5.
+std::string Tls(const std::string& certificate, const std::string& key, const std::string& ca, const std::string& crl) {
+  return "[server.tls]\ncertificate = '" + certificate + "'\nprivate_key = '" + key + "'\nclient_ca = '" + ca +
+         "'\nclient_crl_directory = '" + crl + "'\n";
+}
+
+TEST_F(SecretFileCheckTest, FilesThatAreNoneForTlsOrDoNotFitAreToldWithTheirLines) {
+  TestCertificates certificates(directory_.Path());
+  const CertificateFiles own = certificates.Issue({.common_name = "agent", .alternative_names = ""});
+  const CertificateFiles other = certificates.Issue({.common_name = "other", .alternative_names = ""});
+  const std::string ca = certificates.AuthorityFile();
+  const std::string garbage = Secret("garbage", "no PEM");
+  const std::string crl = directory_.Path();
+  EXPECT_THAT(Errors(Tls(own.certificate, own.private_key, ca, crl)), IsEmpty());
+  EXPECT_THAT(Errors(Tls(own.certificate, other.private_key, ca, crl)),
+              ElementsAre("f.toml:3: server.tls.private_key: " + other.private_key +
+                          " is not the key of server.tls.certificate"));
+  EXPECT_THAT(
+      Errors(Tls(garbage, garbage, garbage, garbage)),
+      ElementsAre(HasSubstr("f.toml:2: server.tls.certificate: "), HasSubstr("f.toml:3: server.tls.private_key: "),
+                  HasSubstr("f.toml:4: server.tls.client_ca: "),
+                  HasSubstr("f.toml:5: server.tls.client_crl_directory: ")));
+  const SecretFileFindings by_hand = Check(Tls(own.certificate, "credential:server.key", garbage, crl));
+  EXPECT_THAT(by_hand.notes, ElementsAre(HasSubstr("server.tls.private_key: credential:server.key")));
+  ASSERT_EQ(by_hand.errors.size(), 1U);
+  EXPECT_EQ(by_hand.errors[0].key, "server.tls.client_ca");
+}
+
+TEST_F(SecretFileCheckTest, CertificateOfAKmipClientIsLookedAtWithItsKey) {
+  TestCertificates certificates(directory_.Path());
+  const CertificateFiles own = certificates.Issue({.common_name = "agent", .alternative_names = ""});
+  const CertificateFiles other = certificates.Issue({.common_name = "other", .alternative_names = ""});
+  const auto kmip = [&](const std::string& certificate, const std::string& key, const std::string& ca) {
+    return Errors(
+        "[key_manager]\ndefault = 'k'\n[key_managers.k]\ntype = 'kmip'\nservers = ['kmip1:5696']\n"
+        "client_certificate = '" +
+        certificate + "'\nclient_private_key = '" + key + "'\nca_file = '" + ca + "'\n");
+  };
+  const std::string ca = certificates.AuthorityFile();
+  const std::string garbage = Secret("garbage", "no PEM");
+  const std::string place = "f.toml:6: key_managers.k.client_certificate: ";
+  EXPECT_THAT(kmip(own.certificate, own.private_key, ca), IsEmpty());
+  EXPECT_THAT(kmip(own.certificate, other.private_key, ca), ElementsAre(HasSubstr(place)));
+  EXPECT_THAT(kmip(garbage, own.private_key, ca), ElementsAre(HasSubstr(place)));
+  EXPECT_THAT(kmip(own.certificate, own.private_key, garbage), ElementsAre(HasSubstr("garbage")));
+  EXPECT_THAT(kmip(own.certificate, "credential:kmip.key", garbage), ElementsAre(HasSubstr("garbage")));
 }
 
 TEST_F(SecretFileCheckTest, KeyOfTheLocalStoreMayBeMadeLaterButNotBeWrong) {
