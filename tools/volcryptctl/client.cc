@@ -17,9 +17,10 @@ Client::Client(Options options, const Environment& environment, std::ostream& er
       err_(err),
       channel_(grpc::CreateChannel(options_.endpoint, grpc::InsecureChannelCredentials())) {}
 
-absl::Status Client::Run(const std::function<grpc::Status(grpc::ClientContext*)>& call, Interruptible interruptible) {
+absl::Status Client::Run(const std::function<grpc::Status(grpc::ClientContext*)>& call, absl::Time deadline,
+                         Interruptible interruptible) {
   grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + options_.timeout));
+  context.set_deadline(absl::ToChronoTime(deadline));
   if (!options_.os_token.empty()) context.AddMetadata("x-auth-token", options_.os_token);
   std::optional<Interrupt::Watch> watch;
   if (interruptible == Interruptible::kYes) watch.emplace(*environment_.interrupt, context);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
@@ -32,16 +33,26 @@ class Client {
   template <typename Stub, typename Request, typename Response>
   absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                                 const Request& request, Interruptible interruptible = Interruptible::kYes) {
+    return CallUntil(absl::Now() + options_.timeout, method, request, interruptible);
+  }
+
+  // The same with a deadline of its own.
+  template <typename Stub, typename Request, typename Response>
+  absl::StatusOr<Response> CallUntil(absl::Time deadline,
+                                     grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                                     const Request& request, Interruptible interruptible = Interruptible::kYes) {
     Stub stub(channel_);
     Response response;
     const absl::Status status =
-        Run([&](grpc::ClientContext* context) { return (stub.*method)(context, request, &response); }, interruptible);
+        Run([&](grpc::ClientContext* context) { return (stub.*method)(context, request, &response); }, deadline,
+            interruptible);
     if (!status.ok()) return status;
     return response;
   }
 
  private:
-  absl::Status Run(const std::function<grpc::Status(grpc::ClientContext*)>& call, Interruptible interruptible);
+  absl::Status Run(const std::function<grpc::Status(grpc::ClientContext*)>& call, absl::Time deadline,
+                   Interruptible interruptible);
   absl::Status Explain(const grpc::Status& status) const;
 
   const Options options_;

@@ -20,6 +20,7 @@
 #include "tools/volcryptctl/maintenance_command.h"
 #include "tools/volcryptctl/show_command.h"
 #include "tools/volcryptctl/version_command.h"
+#include "tools/volcryptctl/wait_command.h"
 
 namespace volcrypt::ctl {
 namespace {
@@ -70,6 +71,7 @@ void AddCommands(const CommandApp& app, Command& selected) {
   AddDetachCommand(app, selected);
   AddListCommand(app, selected);
   AddShowCommand(app, selected);
+  AddWaitCommand(app, selected);
   AddExtendCommand(app, selected);
   AddInspectCommand(app, selected);
   AddForgetCommand(app, selected);

@@ -1,5 +1,7 @@
 #include "tools/volcryptctl/detach_all.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
 #include "tools/volcryptctl/attachment_list.h"
@@ -66,8 +68,14 @@ std::string DetachWord(const v1::DetachVolumeResponse& response) {
 
 absl::Status DetachAll(const v1::DetachVolumeRequest& request, Session& session) {
   if (absl::Status status = CheckCanConfirm(session); !status.ok()) return status;
-  const auto list = ListAllAttachments(session.client);
+  auto list = ListAllAttachments(session.client);
   if (!list.ok()) return list.status();
+  auto& attachments = *list->mutable_attachments();
+  // Those that wait are not attached.
+  attachments.erase(
+      std::remove_if(attachments.begin(), attachments.end(),
+                     [](const v1::Attachment& one) { return one.state() == v1::Attachment::STATE_WAITING; }),
+      attachments.end());
   if (list->attachments().empty()) {
     if (!session.quiet) session.err << "volcryptctl: no volume is attached\n";
     PrintOutcomes(session, {});

@@ -26,6 +26,10 @@ void PrintList(Session& session, const v1::ListAttachmentsResponse& list) {
                row.device_path()});
   }
   table.Print(session.out);
+  for (const v1::Attachment& row : list.attachments()) {
+    if (row.state() != v1::Attachment::STATE_WAITING) continue;
+    session.out << Printable(row.volume_id()) << " waits: " << Printable(row.state_reason()) << '\n';
+  }
 }
 
 absl::Status RunList(Session& session) {
@@ -46,8 +50,8 @@ absl::Status RunList(Session& session) {
 }  // namespace
 
 void AddListCommand(const CommandApp& root, Command& selected) {
-  const CommandApp app =
-      root.Add("list", "List the volumes that are attached on this host", "volcryptctl list -o json");
+  const CommandApp app = root.Add("list", "List the volumes that are attached on this host, and those that wait to be",
+                                  "volcryptctl list -o json");
   app.OnUse([&selected] { selected = RunList; });
 }
 

@@ -57,7 +57,7 @@ TEST_F(AgentCommandsTest, AgentNeedsToReportOnlyItself) {
 }
 
 TEST_F(AgentCommandsTest, HealthOfNobodyIsExitStatusSeven) {
-  const Result result = Run({"health", "--endpoint", "unix:" + directory_.string() + "/none"});
+  const Result result = Run({"health", "--endpoint", "unix:" + directory_.Path("none")});
   EXPECT_EQ(result.status, 7);
   EXPECT_EQ(result.out, "");
 }
@@ -101,7 +101,7 @@ TEST_F(AgentCommandsTest, VersionTellsBoth) {
 }
 
 TEST_F(AgentCommandsTest, VersionNeedsNoAgent) {
-  const std::string nobody = "unix:" + directory_.string() + "/none";
+  const std::string nobody = "unix:" + directory_.Path("none");
   const Result result = Run({"version", "--endpoint", nobody});
   EXPECT_EQ(result.status, 0);
   EXPECT_THAT(result.out, HasSubstr("client: " VOLCRYPT_VERSION "\nserver: no answer: nothing listens at " + nobody));

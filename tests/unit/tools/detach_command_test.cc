@@ -101,6 +101,16 @@ TEST_F(DetachCommandTest, AllAsksOnATerminalWithTheNumber) {
   EXPECT_EQ(agent_.volumes.detach.requests.size(), 8U);
 }
 
+TEST_F(DetachCommandTest, AllLeavesThoseAloneThatWaitToBeAttached) {
+  v1::ListAttachmentsResponse list;
+  for (const char* id : {"a", "b"}) *list.add_attachments() = SomeAttachment(id);
+  list.mutable_attachments(0)->set_state(v1::Attachment::STATE_WAITING);
+  agent_.volumes.list.AnswerWith(list);
+  EXPECT_EQ(Run({"detach", "--all", "--yes"}).status, 0);
+  ASSERT_EQ(agent_.volumes.detach.requests.size(), 1U);
+  EXPECT_EQ(agent_.volumes.detach.requests[0].volume_id(), "b");
+}
+
 TEST_F(DetachCommandTest, AllOfNothingAsksNothing) {
   AnswerQuestions("n");
   const Result result = Run({"detach", "--all"});

@@ -4,6 +4,7 @@
 #include <utime.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
@@ -27,7 +28,10 @@ class DoctorTest : public CliTest {
  protected:
   void SetUp() override {
     CliTest::SetUp();
-    environment_.root = (directory_ / "root").string();
+    environment_.root = directory_.Path("root");
+    // Where there is a user volcrypt, it is who looks at the configuration.
+    ASSERT_EQ(::chmod(directory_.Path().c_str(), 0755), 0);
+    environment_.agent_program = VOLCRYPTD;
     for (const char* module : {"dm_mod", "dm_crypt", "loop"}) MakeDirectory(absl::StrCat("/sys/module/", module), 0755);
     for (const char* closed : {"/var/lib/volcrypt", "/var/lib/volcrypt-helper", "/run/volcrypt-helper/locks"}) {
       MakeDirectory(closed, 0700);
@@ -173,8 +177,40 @@ TEST_F(DoctorTest, ConfigurationIsReadableByTheAgentAndIsToml) {
   EXPECT_EQ(Of("configuration"), "FAULT");
   Write("/etc/volcrypt/volcryptd.toml", "", 0644);
   EXPECT_EQ(Of("configuration"), "OK");
-  Remove("/etc/volcrypt/volcryptd.toml");
+}
+
+TEST_F(DoctorTest, DefaultConfigurationNeedNotExist) {
+  Examination patient = Patient();
+  patient.config_path = "/etc/volcrypt/volcryptd.toml";
+  EXPECT_EQ(CheckConfiguration(patient).at(0).result, volcrypt::ctl::Result::kOk);
+}
+
+TEST_F(DoctorTest, WrongFileInVolumesDIsAFaultWithItsPlaceAndTheRemedy) {
+  const std::string volume = "device = \"/dev/sdb\"\nkey = \"k\"\n";
+  Write("/etc/volcrypt/volumes.d/right.toml", volume);
   EXPECT_EQ(Of("configuration"), "OK");
+  Write("/etc/volcrypt/volumes.d/wrong.toml", volume + "frist_use = \"planted\"\n");
+  Write("/etc/volcrypt/volumes.d/broken.toml", "device = planted\n");
+  std::vector<std::string> faults;
+  for (const auto& line : Lines("configuration")) {
+    if (line["result"] != "FAULT") continue;
+    faults.push_back(line["found"]);
+    EXPECT_THAT(std::string(line["remedy"]), HasSubstr("volcryptd --check-config"));
+    EXPECT_THAT(std::string(line["remedy"]), HasSubstr("systemctl reload volcryptd"));
+  }
+  EXPECT_THAT(faults, ElementsAre(At("/etc/volcrypt/volumes.d/broken.toml:1 is wrong"),
+                                  At("/etc/volcrypt/volumes.d/wrong.toml:3: frist_use is wrong")));
+}
+
+TEST_F(DoctorTest, WrongSettingIsAFault) {
+  Write("/etc/volcrypt/volcryptd.toml", "[log]\nlevel = \"planted\"\n");
+  EXPECT_EQ(Of("configuration"), "FAULT");
+  EXPECT_THAT(Run({"doctor"}).out, Not(HasSubstr("planted")));
+}
+
+TEST_F(DoctorTest, ConfigurationThatNobodyCouldCheckIsAWarning) {
+  environment_.agent_program = "/nonexistent/volcryptd";
+  EXPECT_EQ(Of("configuration"), "WARNING");
 }
 
 TEST_F(DoctorTest, KeyStoreAndItsKeyAreClosed) {
@@ -316,6 +352,10 @@ TEST_F(DoctorTest, AttachmentThatIsBrokenOrWaitsIsNamed) {
   agent_.volumes.list.AnswerWith(list);
   EXPECT_EQ(Of("attachments"), "FAULT");
   EXPECT_THAT(std::string(Lines("attachments").at(0)["found"]), HasSubstr("broken: the secret is gone"));
+  list.mutable_attachments(0)->set_state(v1::Attachment::STATE_WAITING);
+  agent_.volumes.list.AnswerWith(list);
+  EXPECT_EQ(Of("attachments"), "WARNING");
+  EXPECT_THAT(std::string(Lines("attachments").at(0)["remedy"]), HasSubstr("volumes.d"));
   *list.mutable_attachments(0) = SomeAttachment();
   agent_.volumes.list.AnswerWith(list);
   v1::GetAttachmentResponse one;
@@ -354,7 +394,7 @@ TEST_F(DoctorTest, BundleHasWhatAReportNeedsAndNoSecret) {
   v1::ListAttachmentsResponse list;
   *list.add_attachments() = SomeAttachment();
   agent_.volumes.list.AnswerWith(list);
-  const std::string path = (directory_ / "report.tar.gz").string();
+  const std::string path = directory_.Path("report.tar.gz");
   const Result result = Run({"doctor", "--bundle", path});
   ::unsetenv("VOLCRYPT_TEST_SECRET");
   EXPECT_THAT(result.err, HasSubstr("wrote " + path));
@@ -374,12 +414,12 @@ TEST_F(DoctorTest, BundleHasWhatAReportNeedsAndNoSecret) {
 }
 
 TEST_F(DoctorTest, BundleNeverReplacesAFile) {
-  const std::string path = (directory_ / "report.tar.gz").string();
+  const std::string path = directory_.Path("report.tar.gz");
   std::ofstream(path) << "mine";
   EXPECT_EQ(Run({"doctor", "--bundle", path}).status, 1);
   std::ifstream file(path);
   EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), "mine");
-  EXPECT_EQ(Run({"doctor", "--bundle", (directory_ / "none" / "report").string()}).status, 1);
+  EXPECT_EQ(Run({"doctor", "--bundle", directory_.Path("none/report")}).status, 1);
 }
 
 TEST(DoctorDmTableTest, KeysAreZeroedWhateverDmsetupSays) {
@@ -396,6 +436,9 @@ TEST(DoctorProgramTest, HasABoundALimitAndNothingOfOurEnvironment) {
   EXPECT_EQ(RunProgram({"yes"}, {.most = 100})->size(), 100U);
   EXPECT_FALSE(RunProgram({"false"}).ok());
   EXPECT_TRUE(absl::IsNotFound(RunProgram({"no-such-program"}).status()));
+  EXPECT_THAT(*RunProgram({"ls", "/nonexistent"}, {.wants_complaints = true}), HasSubstr("/nonexistent"));
+  EXPECT_EQ(*RunProgram({"ls", "/"}, {.wants_complaints = true}), "");
+  EXPECT_FALSE(RunProgram({"false"}, {.wants_complaints = true}).ok());
   EXPECT_EQ(*RunProgram({"env"}), "PATH=/usr/sbin:/usr/bin:/sbin:/bin\nLC_ALL=C\n");
 }
 

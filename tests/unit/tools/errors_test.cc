@@ -83,7 +83,7 @@ TEST_F(ErrorsTest, MessageCannotSteerTheTerminal) {
 }
 
 TEST_F(ErrorsTest, NobodyAtTheEndpointSaysWhereAndWhatToCheck) {
-  const std::string nobody = "unix:" + directory_.string() + "/none.sock";
+  const std::string nobody = "unix:" + directory_.Path("none.sock");
   const Result result = Run({"list", "--endpoint", nobody});
   EXPECT_EQ(result.status, 7);
   EXPECT_THAT(result.err, HasSubstr("nothing listens at " + nobody + " (No such file or directory)"));
@@ -93,7 +93,7 @@ TEST_F(ErrorsTest, NobodyAtTheEndpointSaysWhereAndWhatToCheck) {
 
 TEST_F(ErrorsTest, DeadSocketSaysThatItRefuses) {
   agent_.Stop();
-  std::ofstream(directory_ / "agent.sock").close();
+  std::ofstream(directory_.Path("agent.sock")).close();
   const Result result = Run({"list"});
   EXPECT_EQ(result.status, 7);
   EXPECT_THAT(result.err, HasSubstr("(Connection refused)"));

@@ -44,7 +44,7 @@ TEST_F(HelpTest, OneCommandAtATime) { EXPECT_EQ(Run({"list", "health"}).status, 
 TEST_F(HelpTest, GlobalOptionsStandBeforeAndBehindTheCommand) {
   EXPECT_EQ(Run({"-o", "json", "list"}).out, Run({"list", "-o", "json"}).out);
   EXPECT_EQ(Run({"-o", "json", "list"}).out, Run({"list", "--output=json"}).out);
-  const std::string nobody = "unix:" + directory_.string() + "/none";
+  const std::string nobody = "unix:" + directory_.Path("none");
   EXPECT_EQ(Run({"--endpoint", nobody, "key", "create"}).status, 7);
   EXPECT_EQ(Run({"key", "create", "--endpoint", nobody}).status, 7);
   EXPECT_EQ(Run({"key", "--endpoint", nobody, "create"}).status, 7);
@@ -52,7 +52,7 @@ TEST_F(HelpTest, GlobalOptionsStandBeforeAndBehindTheCommand) {
 
 TEST_F(HelpTest, EndpointOptionWinsOverTheEnvironment) {
   const std::string working = environment_.default_endpoint;
-  environment_.default_endpoint = "unix:" + directory_.string() + "/none";
+  environment_.default_endpoint = "unix:" + directory_.Path("none");
   EXPECT_EQ(Run({"list"}).status, 7);
   EXPECT_EQ(Run({"list", "--endpoint", working}).status, 0);
 }

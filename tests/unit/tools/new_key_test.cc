@@ -190,7 +190,7 @@ TEST_F(NewKeyTest, WithoutAKeyNothingIsAttached) {
   EXPECT_THAT(refused.err, HasSubstr("no such section; no key was made (UNKNOWN_KEY_MANAGER)"));
   agent_.keys.create.FailWith(AgentError(grpc::DEADLINE_EXCEEDED, "KEY_MANAGER_TIMED_OUT", "slow"));
   EXPECT_THAT(Attach().err, HasSubstr("slow; a key named 'volume " + std::string(kVolume) + "' may have been made"));
-  EXPECT_THAT(Attach({"--endpoint", "unix:" + directory_.string() + "/none"}).err, HasSubstr("; no key was made"));
+  EXPECT_THAT(Attach({"--endpoint", "unix:" + directory_.Path("none")}).err, HasSubstr("; no key was made"));
   agent_.keys.create.AnswerWith(v1::CreateKeyResponse());
   EXPECT_EQ(Attach().status, 70);
   EXPECT_TRUE(agent_.volumes.attach.requests.empty());

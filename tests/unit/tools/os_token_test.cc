@@ -24,7 +24,7 @@ class OsTokenTest : public CliTest {
     };
   }
   std::string Write(const std::string& content, mode_t mode = 0600) const {
-    const std::string path = directory_ / "token";
+    const std::string path = directory_.Path("token");
     std::ofstream(path, std::ios::binary) << content;
     ::chmod(path.c_str(), mode);
     return path;
@@ -46,7 +46,7 @@ TEST_F(OsTokenTest, WithoutTheOptionNoneIsSent) {
 
 // As the shell's <(openstack token issue -f value -c id) is.
 TEST_F(OsTokenTest, PipeIsReadToItsEnd) {
-  const std::string pipe = directory_ / "pipe";
+  const std::string pipe = directory_.Path("pipe");
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0644), 0);
   std::thread writer([&pipe] { std::ofstream(pipe) << "gAAAA\n"; });
   EXPECT_EQ(Run({"list", "--os-token-file", pipe}).status, 0);
@@ -78,7 +78,7 @@ TEST_F(OsTokenTest, FileThatOthersMayReadIsRefused) {
 }
 
 TEST_F(OsTokenTest, MissingFileIsWrongUsage) {
-  const Result result = Run({"list", "--os-token-file", (directory_ / "absent").string()});
+  const Result result = Run({"list", "--os-token-file", directory_.Path("absent")});
   EXPECT_EQ(result.status, 1);
   EXPECT_THAT(result.err, HasSubstr("absent cannot be opened: No such file"));
 }

@@ -71,6 +71,11 @@ Finding Describe(const v1::Attachment& attachment) {
     return Fault(found, absl::StrCat("stop what uses it, run \"volcryptctl detach ", attachment.volume_id(),
                                      "\" and attach it again"));
   }
+  if (attachment.state() == v1::Attachment::STATE_WAITING) {
+    return Warning(found,
+                   "mend what the reason names, and volcryptd attaches it; or remove its file from volumes.d and "
+                   "run \"systemctl reload volcryptd\"");
+  }
   return Warning(found, absl::StrCat("see \"volcryptctl show ", attachment.volume_id(), "\""));
 }
 

@@ -16,6 +16,7 @@ struct Examination {
   std::string socket;  // path of the agent's
   std::string config_path;
   absl::StatusOr<ConfigFile> config;
+  absl::StatusOr<std::string> config_errors = "";  // what volcryptd says of it and of volumes.d, a line each
   AgentAnswers agent;
 };
 

@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "tools/volcryptctl/doctor/bundle.h"
 #include "tools/volcryptctl/doctor/checks.h"
+#include "tools/volcryptctl/doctor/host_files.h"
+#include "tools/volcryptctl/doctor/program.h"
 #include "tools/volcryptctl/doctor/report.h"
 #include "tools/volcryptctl/endpoint.h"
 
@@ -15,10 +19,24 @@ namespace {
 // A key manager's check has several steps, each with a limit of its own.
 constexpr absl::Duration kMostForOneAnswer = absl::Seconds(15);
 
+constexpr const char* kDefaultConfig = "/etc/volcrypt/volcryptd.toml";
+
 struct DoctorOptions {
   std::string bundle;  // empty: none
-  std::string config = "/etc/volcrypt/volcryptd.toml";
+  std::string config = kDefaultConfig;
 };
+
+// volcryptd knows what is right. To anybody but root and its own user it would complain of files that they may not
+// read.
+absl::StatusOr<std::string> ConfigErrors(const Host& host, const std::string& program, const std::string& config) {
+  if (host.user != 0) return absl::PermissionDeniedError("only root may");
+  std::vector<std::string> command = {program, "--check-config"};
+  // One that is named must exist.
+  if (StatusOf(host.At(config)).ok() || config != kDefaultConfig) {
+    command.insert(command.end(), {"--config", host.At(config)});
+  }
+  return RunProgram(command, {.wants_complaints = true});
+}
 
 Examination Examine(const Session& session, const DoctorOptions& options) {
   Client client({.endpoint = session.endpoint,
@@ -27,10 +45,12 @@ Examination Examine(const Session& session, const DoctorOptions& options) {
                 session.environment, session.err);
   Host host = ThisHost(session.environment.root);
   auto config = ReadConfigFile(host, options.config);
+  auto config_errors = ConfigErrors(host, session.environment.agent_program, options.config);
   return {.host = std::move(host),
           .socket = std::string(SocketPathOf(session.endpoint)),
           .config_path = options.config,
           .config = std::move(config),
+          .config_errors = std::move(config_errors),
           .agent = AskAgent(client)};
 }
 

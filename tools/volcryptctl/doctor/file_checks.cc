@@ -1,10 +1,15 @@
+#include <algorithm>
 #include <array>
 #include <optional>
+#include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "tools/volcryptctl/doctor/checks.h"
 #include "tools/volcryptctl/doctor/host_files.h"
@@ -61,6 +66,30 @@ Finding CheckConfigMode(const Host& host, const std::string& path) {
   return Fine(absl::StrCat(path, " was read"));
 }
 
+constexpr const char* kCheckConfig = "run \"volcryptd --check-config\", which names each mistake";
+
+// Of "FILE:LINE: KEY: WHAT" all but WHAT, which may quote what is not to be shown.
+std::string PlaceOf(absl::string_view error) {
+  const std::vector<absl::string_view> parts = absl::StrSplit(error, absl::MaxSplits(": ", 2));
+  const bool has_key =
+      parts.size() == 3 && std::ranges::all_of(parts[1], [](char letter) {
+        return absl::ascii_isalnum(static_cast<unsigned char>(letter)) || absl::StrContains("_.-[]", letter);
+      });
+  return has_key ? absl::StrCat(parts[0], ": ", parts[1]) : std::string(parts[0]);
+}
+
+void CheckSettings(const absl::StatusOr<std::string>& errors, Findings& findings) {
+  if (!errors.ok()) {
+    findings.push_back(Warning(absl::StrCat("settings and volumes.d were not checked: ", errors.status().message()),
+                               "run \"volcryptd --check-config\" as root"));
+    return;
+  }
+  for (const absl::string_view error : absl::StrSplit(*errors, '\n', absl::SkipEmpty())) {
+    findings.push_back(Fault(absl::StrCat(PlaceOf(error), " is wrong"),
+                             absl::StrCat(kCheckConfig, "; once it finds none, \"systemctl reload volcryptd\"")));
+  }
+}
+
 void CheckStore(const Host& host, const ConfigFile::Store& store, Findings& findings) {
   const std::optional<uid_t> agent = AgentUser(host);
   findings.push_back(CheckPath(host, store.path,
@@ -93,12 +122,12 @@ Findings CheckConfiguration(const Examination& examination) {
   const absl::StatusOr<ConfigFile>& config = examination.config;
   if (absl::IsPermissionDenied(config.status())) return {Hidden(examination.config_path)};
   if (!config.ok()) {
-    return {
-        Fault(std::string(config.status().message()), "run \"volcryptd --check-config\", which names each mistake")};
+    return {Fault(std::string(config.status().message()), kCheckConfig)};
   }
   Findings findings;
   for (const std::string& file : config->files) findings.push_back(CheckConfigMode(examination.host, file));
   if (findings.empty()) findings.push_back(Fine(absl::StrCat("no ", examination.config_path, ": the defaults hold")));
+  CheckSettings(examination.config_errors, findings);
   return findings;
 }
 
