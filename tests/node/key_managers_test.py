@@ -4,7 +4,7 @@ import secrets
 
 from harness import NodeCase, mapping_path
 from harness.agent import CONFIG
-from harness.agent_files import DIRECTORY, barbican_section, give_copy_to_agent, give_to_agent
+from harness.agent_files import DIRECTORY, barbican_section, give_to_agent, kmip_section
 from harness.devices import run
 from harness.first_use import OtherHost
 from harness.key_store import key_bytes
@@ -21,12 +21,6 @@ type = "local"
 type = "conf"
 fixed_key_file = "{files}/fixed"
 high_entropy = true
-[key_managers.kmip]
-type = "kmip"
-servers = ["{kmip.address}"]
-client_certificate = "{files}/client.pem"
-client_private_key = "{files}/client.key"
-ca_file = "{files}/kmip-ca.pem"
 """
 
 
@@ -41,12 +35,10 @@ class KeyManagers(NodeCase):
         cls.addClassCleanup(cls.kmip.close)
         cls.fixed_key = secrets.token_bytes(32)
         give_to_agent("fixed", cls.fixed_key.hex())
-        give_copy_to_agent("kmip-ca.pem", cls.pki.authority.file)
-        give_copy_to_agent("client.pem", cls.pki.client.certificate)
-        give_copy_to_agent("client.key", cls.pki.client.key)
         cls.addClassCleanup(cls.agent.restart)
         cls.addClassCleanup(cls.agent.configure, CONFIG)
-        cls.agent.configure(CONFIG + SECTIONS.format(files=DIRECTORY, kmip=cls.kmip) + barbican_section(cls.cloud))
+        sections = SECTIONS.format(files=DIRECTORY) + kmip_section(cls.kmip) + barbican_section(cls.cloud)
+        cls.agent.configure(CONFIG + sections)
         cls.agent.restart()
 
     def check(self, manager, key_id, key):

@@ -17,6 +17,7 @@ from testkit.api import Api, ApiError, until_it_succeeds
 from testkit.waiting import wait_until
 
 ENDPOINT = f"unix:{paths.SOCKET}"
+SECOND = f"{paths.AGENT_STATE}/second"  # a key store of the operator's, less its endings
 
 
 def dpkg(*arguments):
@@ -137,8 +138,39 @@ class Packages(unittest.TestCase):
         self.assert_in_use()
         self.call("DetachVolume", volume_id=self.volume)
 
-    def test_7_a_purge_removes_a_store_without_keys_and_everything_else(self):
+    def test_7_a_purge_keeps_a_second_store_beside_one_without_keys(self):
         self.call("DeleteKey", key={"key_id": self.key}, force=True)
+        with open(paths.CONFIG, "a", encoding="utf-8") as file:
+            file.write(f'[key_managers.second]\ntype = "local"\npath = "{SECOND}.db"\n')
+        systemctl("restart", AGENT)
+        self.call("CreateKey", key_manager="second")
+        self.assert_keeps_second_store(dpkg("--purge", "volcrypt"))
+
+    def test_8_a_purge_keeps_a_store_beside_which_there_is_no_keys_db(self):
+        dpkg("--install", *sorted(glob.glob(f"{self.new}/volcrypt_*.deb")))
+        dpkg("--remove", "volcrypt")
+        for path in glob.glob(f"{paths.AGENT_STATE}/keys.*"):
+            os.unlink(path)
+        self.assert_keeps_second_store(dpkg("--purge", "volcrypt"))
+        for path in glob.glob(f"{SECOND}.*"):
+            os.unlink(path)
+
+    def assert_keeps_second_store(self, said):
+        self.assertIn("second.db", said)
+        for path in (f"{SECOND}.db", f"{SECOND}.kek", paths.HELPER_STATE):
+            self.assertTrue(os.path.exists(path), path)
+
+    def test_9_a_purge_keeps_a_key_encryption_key_whose_store_is_elsewhere(self):
+        dpkg("--install", *sorted(glob.glob(f"{self.new}/volcrypt_*.deb")))
+        dpkg("--remove", "volcrypt")
+        for path in glob.glob(f"{paths.AGENT_STATE}/keys.db*"):
+            os.unlink(path)
+        self.assertIn("elsewhere", dpkg("--purge", "volcrypt"))
+        os.unlink(os.path.join(paths.AGENT_STATE, "keys.kek"))
+
+    def test_9_a_purge_removes_a_store_without_keys_and_everything_else(self):
+        dpkg("--install", *sorted(glob.glob(f"{self.new}/volcrypt_*.deb")))
+        wait_until(lambda: os.path.exists(os.path.join(paths.AGENT_STATE, "keys.db")), what="the key store")
         dpkg("--purge", "volcrypt", "volcrypt-ctl")
         for directory in (paths.AGENT_STATE, paths.HELPER_STATE, "/var/log/volcrypt", os.path.dirname(paths.CONFIG)):
             self.assertFalse(os.path.exists(directory), directory)

@@ -17,6 +17,23 @@ type = "conf"
 fixed_key_file = "credential:fixed_key"
 high_entropy = true
 """
+BARBICAN = """
+[key_managers.local]
+type = "local"
+[key_managers.with-secret]
+type = "barbican"
+auth_url = "https://127.0.0.1:1/v3"
+application_credential_id = "00000000000000000000000000000000"
+application_credential_secret_file = "credential:keystone.secret"
+timeout = "2s"
+[key_managers.with-password]
+type = "barbican"
+auth_url = "https://127.0.0.1:1/v3"
+username = "volcrypt"
+password_file = "credential:keystone.password"
+project_name = "service"
+timeout = "2s"
+"""
 ASIDE = "/var/lib/volcrypt-aside"
 SECRETS = (
     "volcrypt.kek", "keystone.secret", "keystone.password", "kmip.key", "kmip.password", "fixed_key", "server.key"
@@ -89,6 +106,19 @@ class Credentials(NodeCase):
             shutil.rmtree(paths.AGENT_STATE)
             os.rename(ASIDE, paths.AGENT_STATE)
             self.agent.start()
+
+    def test_those_for_barbican(self):
+        """The agent starts only when it has both, and then says of a Keystone that is not there that it is away."""
+        self.addCleanup(self.agent.restart)
+        self.addCleanup(self.agent.configure, CONFIG)
+        self.agent.configure(CONFIG + BARBICAN)
+        self.addCleanup(os.unlink, store("keystone.password", b"a password", encrypted=True))
+        self.assertNotEqual(systemctl("restart", AGENT, check=False)[0], 0)
+        wait_until(lambda: "keystone.secret" in self.agent_log(), what="the log to name the credential")
+        self.addCleanup(os.unlink, store("keystone.secret", b"an application's secret", encrypted=True))
+        systemctl("restart", AGENT)
+        for manager in ("with-secret", "with-password"):
+            self.api_refused("KEY_MANAGER_UNAVAILABLE", "GetKeyMetadata", key={"key_manager": manager, "key_id": FIXED_KEY})
 
     def test_each_secret_of_the_configuration_may_be_one(self):
         shown = show(AGENT, "LoadCredentialEncrypted") + subprocess.run(

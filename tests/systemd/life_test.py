@@ -49,10 +49,14 @@ class Start(NodeCase):
         finally:
             systemctl("disable", AGENT, *SOCKETS)
 
-    def test_it_ends_after_libvirt_and_the_guests(self):
+    def test_journald_drops_none_of_its_lines(self):
+        self.assertEqual(show(AGENT, "LogRateLimitIntervalUSec"), "0")
+
+    def test_it_ends_after_libvirt_the_guests_and_containers(self):
         for unit in (AGENT, HELPER):
             before = show(unit, "Before").split()
-            for other in ("libvirtd.service", "libvirt-guests.service", "nova-compute.service"):
+            for other in ("libvirtd.service", "libvirt-guests.service", "nova-compute.service", "docker.service", "podman.service",
+                          "podman-restart.service"):
                 self.assertIn(other, before)
 
     def test_a_wrong_configuration_is_no_start_and_a_mended_one_starts_by_itself(self):

@@ -2,44 +2,39 @@
 
 import json
 import os
+import pwd
 import re
 import shutil
 import subprocess
 import unittest
 
-from harness import BlockDevice, NodeCase, mapping_path, paths
+import probe
+from harness import BlockDevice, Device, NodeCase, mapping_path, wait_until
 from harness.devices import MIB, run
-from service import AGENT, HELPER, show, systemctl
+from sandbox_lines import INSIDE, LIFE, OUTSIDE, PROBES
+from service import AGENT, CONFIG, HELPER, show, systemctl
 
 PROBE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "probe.py")
+VOLUME = "volcrypt-volume@probe.service"
 CAP_IPC_LOCK, CAP_SYS_ADMIN = 14, 21
-# What belongs to the unit's life and not to its sandbox, or would do something else than run the probe once.
-NOT_FOR_THE_PROBE = r"^(Type|Exec\w+|Restart\w*|WatchdogSec|Requires|Wants|After|Before|StartLimit\w+|Also|WantedBy|.*CredentialEncrypted)="
-EVERYWHERE_REFUSED = {
-    "write /usr", "write /etc", "write /var/lib", "write /var/log", "write /run/systemd/system", "write /run/udev",
-    "write /run/volcrypt", "write /home", "write /proc/sys",
-    "write /sys", "write cgroups", "see what others have in /tmp", "see what root has in its home",
-    "open /dev/kmsg", "open /dev/fuse", "set a user id bit", "map writable and executable", "make memory executable",
-    "a user namespace", "a mount namespace", "mount", "set the clock", "set the host name", "load a module", "swap",
-    "reboot", "bpf", "read the kernel's log", "ptrace", "another personality", "real time", "other groups", "a priority",
-    "AF_PACKET", "AF_VSOCK", "reach a public address",
-}
-EVERYWHERE_ALLOWED = {"write /tmp", "AF_UNIX", "lock 4 MiB of memory"}
-AGENT_ALLOWED = {"write /var/lib/volcrypt", "write /var/log/volcrypt", "AF_INET", "AF_INET6", "reach a private address"}
-AGENT_REFUSED = {
-    "write /run",
-    "write /var/lib/volcrypt-helper", "write /run/volcrypt-helper/locks", "write /run/cryptsetup", "read /proc/devices",
-    "open /dev/mapper/control", "open /dev/loop-control", "open a block device", "AF_NETLINK", "AF_ALG", "see PID 1",
-}
-HELPER_ALLOWED = {
-    "write /var/lib/volcrypt-helper", "write /run/volcrypt-helper/locks", "write /run/cryptsetup", "read /proc/devices",
-    "open /dev/mapper/control", "open /dev/loop-control", "open a block device", "AF_NETLINK", "AF_ALG",
-}
-HELPER_REFUSED = {"write /var/lib/volcrypt", "write /var/log/volcrypt", "AF_INET", "AF_INET6", "reach a private address"}
+TWO_STORES = """
+[key_managers.local]
+type = "local"
+[key_managers.other]
+type = "local"
+path = "/var/lib/volcrypt/other.db"
+"""
 
 
 def installed(unit):
     return show(unit, "FragmentPath")
+
+
+def lines_for_the_probe(unit):
+    """All but those of LIFE, with the headings; without comments."""
+    with open(installed(unit), encoding="utf-8") as file:
+        lines = [line.strip() for line in file]
+    return [line for line in lines if line and line[0] != "#" and not re.match(LIFE, line)]
 
 
 class Exposure(unittest.TestCase):
@@ -59,8 +54,11 @@ class Exposure(unittest.TestCase):
     def test_of_the_helper(self):
         self.assert_at_most(HELPER, 1.6)
 
+    def test_of_what_waits_for_a_volume_at_boot(self):
+        self.assert_at_most(VOLUME, 1.0)
+
     def test_units_have_no_fault_that_systemd_knows(self):
-        units = [installed(unit) for unit in (AGENT, HELPER, "volcryptd.socket", "volcrypt-helper.socket")]
+        units = [installed(unit) for unit in (AGENT, HELPER, VOLUME, "volcryptd.socket", "volcrypt-helper.socket")]
         shown = subprocess.run(["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, check=False)
         self.assertEqual([line for line in shown.stderr.splitlines() if "volcrypt" in line], [])
 
@@ -70,80 +68,135 @@ class InForce(NodeCase):
 
     @classmethod
     def setUpClass(cls):
+        systemctl("start", AGENT, HELPER)  # which makes their directories
         run("ip", "route", "add", "default", "dev", "lo")  # so that packets get as far as the filter
-
-    @classmethod
-    def tearDownClass(cls):
-        run("ip", "route", "del", "default", "dev", "lo")
-
-    def probe(self, unit):
-        with open(installed(unit), encoding="utf-8") as file:
-            lines = [line for line in file if not re.match(NOT_FOR_THE_PROBE, line)]
-        name, program, result = f"probe-{unit}", "/usr/local/lib/volcrypt-probe.py", f"/run/probe-{unit}.json"
-        shutil.copy(PROBE, program)
-        at = next(number for number, line in enumerate(lines) if line.strip() == "[Service]") + 1
-        lines[at:at] = [f"Type=oneshot\nExecStart=/usr/bin/python3 {program}\nStandardOutput=truncate:{result}\n",
-                        f"Environment=PROBE_DEVICE={self.device(mib=1).path}\n"]
-        with open(f"/run/systemd/system/{name}", "w", encoding="utf-8") as file:
-            file.writelines(lines)
-        for hidden in ("/tmp/volcrypt-probe", "/root/volcrypt-probe"):
+        cls.addClassCleanup(run, "ip", "route", "del", "default", "dev", "lo")
+        cls.disk = Device(mib=1)
+        cls.addClassCleanup(cls.disk.close)
+        for hidden in ("/tmp/volcrypt-probe", "/home/volcrypt-probe"):
             with open(hidden, "w", encoding="ascii") as file:
                 file.write("x")
+            cls.addClassCleanup(os.unlink, hidden)
+        cls.outside = cls.probe("probe-outside", ["[Service]", "KeyringMode=inherit"])
+        cls.addClassCleanup(run, "ipcrm", "-m", str(cls.outside["facts"]["shared memory"]))
+
+    @classmethod
+    def probe(cls, name, lines):
+        """What it finds as a service with these lines."""
+        program, result = "/usr/local/lib/volcrypt-probe.py", f"/run/{name}.json"
+        shutil.copy(PROBE, program)
+        at = lines.index("[Service]") + 1
+        lines[at:at] = [
+            "Type=oneshot", f"ExecStart=/usr/bin/python3 {program}", f"StandardOutput=truncate:{result}",
+            f"Environment=PROBE_DEVICE={cls.disk.path}",
+        ]  # fmt: skip
+        path = f"/run/systemd/system/{name}.service"
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
         systemctl("daemon-reload")
         try:
             systemctl("start", name)
             with open(result, encoding="utf-8") as file:
                 return json.load(file)
         finally:
-            os.unlink(f"/run/systemd/system/{name}")
+            os.unlink(path)
+            systemctl("daemon-reload")
 
-    def assert_tries(self, found, allowed, refused):
-        for attempt in allowed:
-            self.assertEqual(found["tries"][attempt], "ok", attempt)
-        for attempt in refused:
-            self.assertNotEqual(found["tries"][attempt], "ok", attempt)
-        # /run: see the unit. PID 1: root sees its own.
-        self.assertEqual(set(found["tries"]), allowed | refused | {"see PID 1", "write /run"})
+    def probe_in_place_of(self, unit):
+        found = self.probe(f"probe-{unit.removesuffix('.service')}", lines_for_the_probe(unit))
+        which = (AGENT, HELPER, VOLUME).index(unit)
+        self.assertEqual(found["tries"], {name: errors[which] for name, errors in INSIDE.items()})
+        return found["facts"]
 
-    def assert_facts(self, found, oom):
-        facts = found["facts"]
-        self.assertEqual(facts["no new privileges"], "1")
-        self.assertEqual(facts["system call filter"], "2")
-        self.assertEqual(facts["core"], 0)
-        self.assertEqual(facts["umask"], 0o077)
+    def assert_facts(self, facts, **wanted):
+        common = {
+            "no new privileges": "1", "system call filter": "2", "core": [0, 0], "umask": 0o077, "ambient": 0,
+            "state directory": 0o700,
+        }  # fmt: skip
+        wanted = {**common, **{name.replace("_", " "): value for name, value in wanted.items()}}
+        self.assertEqual({name: facts[name] for name in wanted}, wanted)
         self.assertIn(facts["swap"], ("0", "none"), "none where the kernel does not count swap")
-        self.assertEqual(facts["oom"], oom)
         for name in ("mnt", "uts"):
             self.assertNotEqual(facts["namespaces"][name], os.readlink(f"/proc/self/ns/{name}"), name)
         for name in ("user", "ipc"):  # SO_PEERCRED, udev's semaphores
             self.assertEqual(facts["namespaces"][name], os.readlink(f"/proc/self/ns/{name}"), name)
+        self.assertEqual(facts["session keyring"], "_ses", "its own")
+        self.assertIn("hidepid=invisible", facts["options of /proc"])
 
     def test_of_the_agent(self):
-        found = self.probe(AGENT)
-        self.assert_tries(found, EVERYWHERE_ALLOWED | AGENT_ALLOWED, EVERYWHERE_REFUSED | AGENT_REFUSED)
-        self.assert_facts(found, oom=0)
-        self.assertNotEqual(found["facts"]["uid"], 0)
-        self.assertEqual((found["facts"]["capabilities"], found["facts"]["effective"]), ([], 0))
+        account = pwd.getpwnam("volcrypt")
+        self.agent.stop()  # what its user leaves is removed when the last service of this user ends
+        run("systemd-run", "--quiet", "--wait", "--property=User=volcrypt", "ipcmk", "--shmem", "4096")
+        self.assertIn(account.pw_uid, shared_memory().values(), "the control")
+        facts = self.probe_in_place_of(AGENT)
+        self.assert_facts(
+            facts, uid=account.pw_uid, groups=[account.pw_gid] * 2, capabilities=[], effective=0, oom=0, logs_directory=0o700,
+            locked_memory=[8 * MIB] * 2, open_files=[16384] * 2, tasks="4096",
+        )  # fmt: skip
+        wanted = {"LD_BIND_NOW": "1", "VOLCRYPT_BOOT_ID": boot_id()}
+        self.assertEqual({name: facts["environment"].get(name) for name in wanted}, wanted)
+        wait_until(lambda: account.pw_uid not in shared_memory().values(), what="what it left to be removed")
 
     def test_of_the_helper(self):
-        found = self.probe(HELPER)
-        self.assert_tries(found, EVERYWHERE_ALLOWED | HELPER_ALLOWED, EVERYWHERE_REFUSED | HELPER_REFUSED)
-        self.assert_facts(found, oom=-500)
-        self.assertEqual(found["facts"]["capabilities"], [CAP_IPC_LOCK, CAP_SYS_ADMIN])
-        self.assertNotEqual(found["facts"]["namespaces"]["net"], os.readlink("/proc/self/ns/net"))
-        self.assertEqual(found["facts"]["interfaces"], ["lo"])
+        facts = self.probe_in_place_of(HELPER)
+        self.addCleanup(run, "ipcrm", "-m", str(facts["shared memory"]))
+        powers = [CAP_IPC_LOCK, CAP_SYS_ADMIN]
+        self.assert_facts(
+            facts, uid=0, groups=[0], capabilities=powers, effective=sum(1 << power for power in powers), oom=-500, tasks="2048",
+            interfaces=["lo"],
+        )  # fmt: skip
+        self.assertEqual(facts["environment"]["VOLCRYPT_HELPER_OPTIONS"], "")
+        self.assertNotEqual(facts["namespaces"]["net"], os.readlink("/proc/self/ns/net"))
 
-    def test_the_probe_can_succeed(self):
-        environment = {**os.environ, "PROBE_DEVICE": self.device(mib=1).path}
-        code = "import sys; sys.path.insert(0, sys.argv[1]); import probe, json; " \
-               "print(json.dumps({n: probe.outcome(probe.TRIES[n]) for n in sys.argv[2:]}))"
-        harmless = ["write /usr", "write /etc", "write /run", "write /proc/sys", "open /dev/kmsg", "set a user id bit",
-                    "map writable and executable", "make memory executable", "a mount namespace", "AF_PACKET", "AF_NETLINK",
-                    "a priority", "open a block device", "see PID 1", "read /proc/devices",
-                    "reach a private address", "reach a public address"]
-        shown = subprocess.run(["/usr/bin/python3", "-B", "-c", code, os.path.dirname(PROBE), *harmless],
-                               env=environment, capture_output=True, text=True, check=True).stdout
-        self.assertEqual(json.loads(shown), {name: "ok" for name in harmless})
+    def test_of_what_waits_for_a_volume_at_boot(self):
+        facts = self.probe_in_place_of(VOLUME)
+        self.addCleanup(run, "ipcrm", "-m", str(facts["shared memory"]))
+        self.assertEqual((facts["no new privileges"], facts["system call filter"]), ("1", "2"))
+        self.assertEqual((facts["uid"], facts["capabilities"], facts["effective"]), (0, [], 0))
+        self.assertEqual(facts["interfaces"], ["lo"])
+        for name in ("mnt", "uts", "net"):
+            self.assertNotEqual(facts["namespaces"][name], os.readlink(f"/proc/self/ns/{name}"), name)
+        self.assertEqual(facts["namespaces"]["user"], os.readlink("/proc/self/ns/user"), "root must be root to the agent")
+
+    def test_outside_of_it_nothing_ends_as_inside(self):
+        """Neither the tries nor the facts, so that each can tell; what a service leaves stays."""
+        facts = self.outside["facts"]
+        self.assertEqual(self.outside["tries"], {name: OUTSIDE.get(name, "ok") for name in INSIDE})
+        self.assertEqual([name for name, error in OUTSIDE.items() if error in INSIDE[name]], [])
+        self.assertIn(facts["shared memory"], shared_memory())
+        self.assertEqual((facts["no new privileges"], facts["system call filter"]), ("0", "0"))
+        self.assertNotEqual(facts["umask"], 0o077)
+        self.assertNotEqual(facts["core"], [0, 0])
+        self.assertNotEqual(facts["open files"], [16384, 16384])
+        self.assertNotIn(facts["tasks"], ("4096", "2048"))
+        self.assertNotEqual(facts["swap"], "0")
+        self.assertNotIn("hidepid=invisible", facts["options of /proc"])
+        self.assertEqual(facts["session keyring"], "_uid_ses.0", "what root's processes share")
+
+
+class EveryLine(unittest.TestCase):
+    """So that none is added that the probe does not look for."""
+
+    def test_has_a_probe(self):
+        lines = {line for unit in (AGENT, HELPER, VOLUME) for line in lines_for_the_probe(unit) if not line.startswith("[")}
+        self.assertEqual(lines, set(PROBES))
+
+    def test_the_probes_are_there(self):
+        self.assertEqual(set(probe.TRIES), set(INSIDE))
+        named = {name for names in PROBES.values() for name in names}
+        self.assertEqual(named - set(INSIDE) - set(probe.FACTS), set())
+        self.assertEqual(set(INSIDE) - named, set())
+
+
+def boot_id():
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        return file.read().strip().replace("-", "")
+
+
+def shared_memory():
+    """{number: user} of what there is, of everybody."""
+    with open("/proc/sysvipc/shm", encoding="ascii") as file:
+        return {int(line.split()[1]): int(line.split()[7]) for line in file.readlines()[1:]}
 
 
 class VerbsWork(NodeCase):
@@ -205,3 +258,22 @@ class VerbsWork(NodeCase):
         self.assertEqual(self.ok("key", "show", key)["algorithm"], "aes")
         self.ok("key", "check")
         self.ok("key", "delete", key, "--yes")
+
+    def test_a_key_is_copied_into_another_store(self):
+        self.addCleanup(self.agent.restart)
+        self.addCleanup(self.agent.configure, CONFIG)
+        self.agent.configure(CONFIG + TWO_STORES)
+        self.agent.restart()
+        key, volume, disk = self.key(), self.volume_id(), self.device(mib=20)
+        self.attach(volume, disk, key)
+        self.detach(volume)
+        copy = self.ok("key", "copy", key, "--to", "other")["key"]
+        self.assertEqual(copy["key_manager"], "other")
+        self.assertEqual(self.ok("key", "show", f"other:{copy['key_id']}")["formatted_volumes"], [volume])
+        self.assertFalse(self.api("AttachVolume", volume_id=volume, device=disk.path, key=copy).formatted)
+
+    def test_a_volume_is_detached_by_its_device(self):
+        volume, disk = self.volume_id(), self.device(mib=20)
+        self.attach(volume, disk, self.key())
+        self.assertTrue(self.ok("detach", "--device", disk.path)["was_attached"])
+        self.assert_not_attached(volume)

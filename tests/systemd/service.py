@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 
-from harness import paths
+from harness import NodeCase, paths
 from harness.agent import Agent, is_alive
 from testkit.waiting import wait_until
 
@@ -121,3 +121,17 @@ class Service(Agent):
         return subprocess.run(
             ["journalctl", "-o", "cat", "-u", "volcrypt*", *after], capture_output=True, text=True, check=False
         ).stdout
+
+
+class ConfiguredCase(NodeCase):
+    """Its tests share an agent with this configuration."""
+
+    configuration = CONFIG
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.addClassCleanup(cls.agent.restart)
+        cls.addClassCleanup(cls.agent.configure, CONFIG)
+        cls.agent.configure(cls.configuration)
+        cls.agent.restart()

@@ -30,6 +30,7 @@ def _generate():
     protos = [f"volcrypt/v1/{name}.proto" for name in _SERVICES.values()] + ["google_rpc/error_details.proto"]
     subprocess.run(["protoc", f"--proto_path={source}", f"--python_out={generated}", *protos], check=True)
     sys.path.insert(0, generated)
+    importlib.import_module("google_rpc.error_details_pb2")  # now, while the caller is a user that may read it
 
 
 def messages(name):
@@ -75,16 +76,30 @@ def until_it_succeeds(api, method, **fields):
         time.sleep(0.1)
 
 
+def outcome_of(api, method, **fields):
+    """("OK", ""), or the code and the reason of the error."""
+    try:
+        api(method, **fields)
+        return "OK", ""
+    except ApiError as error:
+        return error.code, error.reason
+
+
 class Api:
     """Api("unix:PATH")("AttachVolume", volume_id=..., device=..., timeout=30) calls the RPC and returns its response.
 
-    .start(...) returns a future: .result() as above. One Api serves many threads and many calls at once.
+    .start(...) returns a future: .result() as above. .methods: the names of all. One Api serves many threads and many
+    calls at once. `credentials`: of a channel with TLS.
     """
 
-    def __init__(self, endpoint):
+    def __init__(self, endpoint, credentials=None):
         _generate()
         # Of its own: what is shared with other channels would wait before it tries again.
-        self.channel = grpc.insecure_channel(endpoint, options=[("grpc.use_local_subchannel_pool", 1)])
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        if credentials is None:
+            self.channel = grpc.insecure_channel(endpoint, options=options)
+        else:
+            self.channel = grpc.secure_channel(endpoint, credentials, options=options)
         self._methods = {}
         for service, name in _SERVICES.items():
             module = messages(name)
@@ -98,6 +113,10 @@ class Api:
 
     def __call__(self, method, timeout=60, metadata=(), **fields):
         return self.result(self.start(method, timeout, metadata, **fields))
+
+    @property
+    def methods(self):
+        return set(self._methods)
 
     def start(self, method, timeout=60, metadata=(), **fields):
         request, call = self._methods[method]

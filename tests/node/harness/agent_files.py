@@ -19,6 +19,14 @@ region = "RegionOne"
 interface = "internal"
 ca_file = "{files}/ca.pem"
 """
+_KMIP = """
+[key_managers.kmip]
+type = "kmip"
+servers = ["{server.address}"]
+client_certificate = "{files}/client.pem"
+client_private_key = "{files}/client.key"
+ca_file = "{files}/kmip-ca.pem"
+"""
 
 
 def give_to_agent(name, text):
@@ -45,3 +53,14 @@ def barbican_section(cloud, user="nova"):
     give_to_agent(f"{user}.password", cloud.passwords[user])
     give_copy_to_agent("ca.pem", cloud.ca_file)
     return _BARBICAN.format(cloud=cloud, user=user, files=DIRECTORY)
+
+
+def kmip_section(server):
+    """[key_managers.kmip] for an agent that is the client of the PyKmip's Pki.
+
+    It is given that client's certificate and key and the authority, as client.pem, client.key and kmip-ca.pem.
+    """
+    give_copy_to_agent("client.pem", server.pki.client.certificate)
+    give_copy_to_agent("client.key", server.pki.client.key)
+    give_copy_to_agent("kmip-ca.pem", server.pki.authority.file)
+    return _KMIP.format(server=server, files=DIRECTORY)

@@ -67,6 +67,7 @@ class NodeCase(unittest.TestCase):
     behind: what it attached is detached for it, then every mapping and loop device left over fails it."""
 
     agent: Agent = None  # set by tests/node/run
+    kept_volumes = ()  # attached by the class for all its tests
     maxDiff = None
 
     def setUp(self):
@@ -86,13 +87,13 @@ class NodeCase(unittest.TestCase):
         for resource in self._resources:
             if isinstance(resource, DmDevice):
                 resource.resume()  # or what waits for it would hang the clean-up
-        for volume_id in attached_volumes():
+        for volume_id in self._left_attached():
             with contextlib.suppress(ApiError):
                 self.api("DetachVolume", volume_id=volume_id)
         wait_until(lambda: not self.agent.worker_pids(), 30, "the workers to end")
         if self._api is not None:
             self._api.close()
-        left = attached_volumes()
+        left = self._left_attached()
         with contextlib.ExitStack() as stack:  # which closes the others too when one cannot be closed
             for resource in self._resources:
                 stack.callback(resource.close)
@@ -190,6 +191,10 @@ class NodeCase(unittest.TestCase):
     def agent_log(self):
         """What the agent logged during this test."""
         return self.agent.log(self.log_begin)
+
+    def _left_attached(self):
+        kept = set(self.kept_volumes)
+        return [volume_id for volume_id in attached_volumes() if volume_id not in kept]
 
     def _keep(self, resource):
         self._resources.append(resource)

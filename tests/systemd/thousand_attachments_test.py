@@ -1,57 +1,78 @@
-"""A thousand attachments at once: each list is whole, and neither time nor memory runs away."""
+"""A thousand attachments at once, listed by the service as it is installed: each list is whole, and neither time nor memory
+runs away."""
 
+import contextlib
 import re
 import time
 import urllib.request
 import uuid
 
-from harness import NodeCase, wait_until
-from harness.agent import CONFIG
+from harness import Device, wait_until
 from harness.devices import run
+from service import CONFIG, ConfiguredCase, systemctl
 
 ADDRESS = "127.0.0.1:9464"
+UDEV = ("systemd-udevd-control.socket", "systemd-udevd-kernel.socket", "systemd-udevd.service")
 MANY = 1000
 NOT_ACTIVE = 10  # of each other state
 AT_ONCE = 100  # mappings that one dmsetup makes
 CALL_SECONDS = 20.0  # for one page, which takes 0.3 s on a quiet node
 GROWTH_MIB = 8  # a leak of what is read for each page would be twice that
-COUNTS = {"active": MANY - 2 * NOT_ACTIVE, "suspended": NOT_ACTIVE, "broken": NOT_ACTIVE}
+COUNTS = {"active": MANY - 2 * NOT_ACTIVE, "suspended": NOT_ACTIVE, "broken": NOT_ACTIVE, "waiting": 0}
 
 
-def dmsetup(command, names):
+def dmsetup(*arguments):
+    run("env", "DM_DISABLE_UDEV=1", "dmsetup", *arguments)
+
+
+def dmsetup_all(command, names):
     for begin in range(0, len(names), AT_ONCE):
-        run("dmsetup", command, *names[begin : begin + AT_ONCE])
+        dmsetup(command, *names[begin : begin + AT_ONCE])
 
 
-class ThousandAttachments(NodeCase):
+@contextlib.contextmanager
+def without_udev():
+    """Which would run dozens of programs for each mapping."""
+    systemctl("stop", *UDEV)
+    try:
+        yield
+    finally:
+        systemctl("start", *UDEV)
+
+
+class ThousandAttachments(ConfiguredCase):
     """The mappings have name and UUID of ours and linear tables in place of crypt's: the agent tells ours by these."""
 
-    def setUp(self):
-        super().setUp()
-        self.agent.configure(CONFIG + f'[metrics]\nlisten = "{ADDRESS}"\n')
-        self.agent.restart()
-        self.volumes = sorted(str(uuid.uuid4()) for _ in range(MANY))
-        self.names = [f"volcrypt-{volume}" for volume in self.volumes]
-        self.loop = self.device(mib=8)
-        self.create()
+    configuration = CONFIG + f'[metrics]\nlisten = "{ADDRESS}"\n'
 
-    def tearDown(self):
-        dmsetup("resume", self.names[:NOT_ACTIVE])
-        dmsetup("remove", self.names)
-        self.agent.configure(CONFIG)
-        self.agent.restart()
-        super().tearDown()
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.volumes = cls.kept_volumes = sorted(str(uuid.uuid4()) for _ in range(MANY))
+        cls.names = [f"volcrypt-{volume}" for volume in cls.volumes]
+        cls.loop = Device(mib=8)
+        cls.addClassCleanup(cls.loop.close)
+        cls.addClassCleanup(cls.remove)
+        with without_udev():
+            cls.create()
 
-    def create(self):
+    @classmethod
+    def create(cls):
         """The first ones suspended, the last ones without a backing device."""
-        linear = f"0 8 linear {self.loop.path} 0"
+        linear = f"0 8 linear {cls.loop.path} 0"
         tables = [linear] * (MANY - NOT_ACTIVE) + ["0 8 error"] * NOT_ACTIVE
-        specs = [f"{name},CRYPT-LUKS2-{uuid.uuid4().hex}-{name},,rw,{table}" for name, table in zip(self.names, tables)]
+        specs = [f"{name},CRYPT-LUKS2-{uuid.uuid4().hex}-{name},,rw,{table}" for name, table in zip(cls.names, tables)]
         # In another order than that of their names.
         specs = specs[1::2] + specs[::2]
         for begin in range(0, MANY, AT_ONCE):
-            run("dmsetup", "create", "--concise", ";".join(specs[begin : begin + AT_ONCE]))
-        dmsetup("suspend", self.names[:NOT_ACTIVE])
+            dmsetup("create", "--concise", ";".join(specs[begin : begin + AT_ONCE]))
+        dmsetup_all("suspend", cls.names[:NOT_ACTIVE])
+
+    @classmethod
+    def remove(cls):
+        with without_udev():
+            dmsetup_all("resume", cls.names[:NOT_ACTIVE])
+            dmsetup_all("remove", cls.names)
 
     def pages(self, size):
         """The ids on each page of a list, none of which takes long."""
