@@ -34,6 +34,8 @@ thread_local size_t largest_allocation = SIZE_MAX;
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
+// The sanitizer's own does not come from the one above, as the standard's does.
+[[gnu::noinline]] void* operator new(size_t size, const std::nothrow_t&) noexcept { return std::malloc(size); }
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
