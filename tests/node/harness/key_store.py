@@ -1,6 +1,6 @@
 """The embedded key store as root can read it: for tests that hand a key to cryptsetup, or look for one.
 
-The format is written down in agent/keys/local_key_store.h.
+The format is written down in agent/keys/local/local_key_store.h.
 """
 
 import os
