@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import unittest
 import uuid
 
@@ -87,6 +88,9 @@ class NodeCase(unittest.TestCase):
         for resource in self._resources:
             if isinstance(resource, DmDevice):
                 resource.resume()  # or what waits for it would hang the clean-up
+        for worker in self.agent.worker_pids():  # which a test that failed left stopped
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGCONT)
         for volume_id in self._left_attached():
             with contextlib.suppress(ApiError):
                 self.api("DetachVolume", volume_id=volume_id)
